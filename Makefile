@@ -1,0 +1,37 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+.venv/installed: requirements.txt requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: name another with make PYTHON=python3"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: .venv/installed  ## start everything: web, worker, beat, Flower, sandbox
+	@python -m ts_air_cargo.development
+
+test: .venv/installed  ## run every test
+	python -m pytest -n auto --dist loadgroup
+
+lint: .venv/installed  ## style, types, imports, migrations, translations
+	ruff format --check .
+	ruff check .
+	lint-imports
+	mypy .
+	python manage.py makemigrations --check --dry-run
+	python manage.py check_translations
+
+format: .venv/installed  ## put the code in shape
+	ruff format .
+	ruff check --fix .
+
+lock: .venv/installed  ## lock the requirements anew
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
+
+.PHONY: help run test lint format lock
