@@ -1,0 +1,3 @@
+from ts_air_cargo.celery import app as celery_app
+
+__all__ = ["celery_app"]

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class TsAirCargoConfig(AppConfig):
+    name = "ts_air_cargo"

