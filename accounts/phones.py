@@ -1,0 +1,46 @@
+"""Telephone numbers: understood as people write them, stored in E.164.
+
+Number plans come from Google's libphonenumber. A number written without its country code is read with the plan of the
+office where it is typed (Mali: 8 digits, China: 11 digits).
+"""
+
+import phonenumbers
+from django.utils.translation import gettext as _
+
+
+class InvalidTelephone(ValueError):
+    """The text is not a telephone number that can exist. Its message is a sentence for people."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            _("“%(number)s” is not a valid telephone number. Write it in full, for example +223 76 12 34 56.")
+            % {"number": text}
+        )
+
+
+def to_e164(text: str, country: str | None = None) -> str:
+    """The number in E.164 ("+22376123456").
+
+    `country` (ISO 3166, "ML") is the plan for numbers without a country code. Raises InvalidTelephone.
+    """
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException as error:
+        raise InvalidTelephone(text) from error
+    if not phonenumbers.is_valid_number(number):
+        raise InvalidTelephone(text)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def for_people(e164: str) -> str:
+    """The number with the spaces that people read it by: "+223 76 12 34 56"."""
+    try:
+        number = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return e164
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def country_of(e164: str) -> str:
+    """The ISO 3166 code of the number's country, or "" for a number of none."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""

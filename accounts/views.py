@@ -1,0 +1,32 @@
+from typing import Any
+
+from django.contrib.auth import views as auth_views
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import TemplateView
+
+from accounts import first_password
+from accounts.forms import LoginForm
+
+
+class LoginView(auth_views.LoginView):
+    authentication_form = LoginForm
+    redirect_authenticated_user = True
+
+
+class FirstPasswordView(auth_views.PasswordResetConfirmView):
+    """Opened from the link in the client's message: choose a password, and be logged in."""
+
+    template_name = "registration/first_password.html"
+    token_generator = first_password.tokens
+    reset_url_token = "choose"  # noqa: S105 - a word in the address
+    post_reset_login = True
+    success_url = "/"
+    title = _("Choose your password")
+
+
+class ClientHomeView(LoginRequiredMixin, TemplateView):
+    template_name = "accounts/client_home.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(title=_("My account"), **kwargs)
