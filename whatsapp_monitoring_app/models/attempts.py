@@ -1,0 +1,62 @@
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from whatsapp_monitoring_app.models.error_classes import ErrorClass
+
+
+class Trigger(models.TextChoices):
+    """What made an attempt happen."""
+
+    AUTO = "auto", _("First sending")
+    RETRY = "retry", _("Automatic retry")
+    MANUAL = "manual", _("Retry by a person")
+    BULK = "bulk", _("Bulk retry by a person")
+    RECOVERY = "recovery", _("Recovery")
+
+
+class Outcome(models.TextChoices):
+    """What is known when the call to the provider is over."""
+
+    ACCEPTED = "accepted", _("Accepted")
+    REFUSED = "refused", _("Refused")
+    UNCERTAIN = "uncertain", _("No clear answer")
+
+
+class WhatsAppAttempt(models.Model):
+    """One try to hand a notification to a provider. Written once, when the try is over, and never changed."""
+
+    notification = models.ForeignKey(
+        "WhatsAppNotification", on_delete=models.CASCADE, related_name="attempts", verbose_name=_("notification")
+    )
+    number = models.PositiveIntegerField(_("number"))
+    trigger = models.CharField(_("trigger"), max_length=10, choices=Trigger)
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"))
+    duration = models.DurationField(_("duration"))
+    sender = models.ForeignKey(
+        "WhatsAppSender", on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("sender")
+    )
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True)
+    error_code = models.CharField(_("error code"), max_length=40, blank=True)
+    error_class = models.CharField(_("cause"), max_length=30, choices=ErrorClass, blank=True)
+    error_message = models.TextField(_("error"), blank=True)
+    provider_response = models.TextField(_("provider's answer"), blank=True)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("asked by")
+    )
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ("notification", "number")
+        constraints = [
+            models.UniqueConstraint(name="one_attempt_per_number", fields=["notification", "number"]),
+            models.CheckConstraint(name="trigger_is_known", condition=models.Q(trigger__in=Trigger.values)),
+            models.CheckConstraint(name="outcome_is_known", condition=models.Q(outcome__in=Outcome.values)),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.number} {self.outcome}"

@@ -1,0 +1,34 @@
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class WhatsAppBulk(models.Model):
+    """One text for many people, as a row: a worker that dies, or a task that runs twice, loses and doubles nothing."""
+
+    code = models.UUIDField(_("code"), primary_key=True, default=uuid.uuid4, editable=False)
+    source_app = models.CharField(_("office"), max_length=40)
+    message_content = models.TextField(_("text"))
+    message_type = models.CharField(_("type"), max_length=60)
+    category = models.CharField(_("category"), max_length=60)
+    title = models.CharField(_("title"), max_length=200, blank=True)
+    priority = models.PositiveSmallIntegerField(_("priority"), default=5)
+    user_ids = models.JSONField(_("people"), help_text=_("The ids of the accounts to be told."))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("asked by")
+    )
+    created_at = models.DateTimeField(_("created"))
+    finished_at = models.DateTimeField(_("finished"), null=True)
+    refusals = models.JSONField(
+        _("not told"), default=dict, blank=True, help_text=_("Why, by account id, for those who cannot be told.")
+    )
+
+    class Meta:
+        verbose_name = _("bulk message")
+        verbose_name_plural = _("bulk messages")
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.title or str(self.code)

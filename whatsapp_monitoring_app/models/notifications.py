@@ -1,0 +1,239 @@
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from whatsapp_monitoring_app.models.attempts import Trigger
+from whatsapp_monitoring_app.models.error_classes import ErrorClass
+from whatsapp_monitoring_app.models.statuses import FINAL, WAITING, Status, origins
+
+if TYPE_CHECKING:
+    from whatsapp_monitoring_app.scopes import Scope
+
+# How long a worker may hold a notification: far longer than the longest call to a provider.
+LEASE = timedelta(seconds=90)
+
+
+class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
+    def visible_to(self, scope: "Scope") -> Self:
+        """The notifications that people working in this office may see."""
+        return self.all() if scope.sees_every_office else self.filter(source_app=scope.office)
+
+    def due(self, at: datetime) -> Self:
+        """Waiting, their time has come, and still worth sending."""
+        return self.waiting().filter(next_attempt_at__lte=at).exclude(expires_at__lte=at)
+
+    def waiting(self) -> Self:
+        return self.filter(status__in=WAITING)
+
+    def expired(self, at: datetime) -> Self:
+        """Still waiting, but too old to be useful."""
+        return self.waiting().filter(expires_at__lte=at)
+
+    def abandoned(self, at: datetime) -> Self:
+        """Held by a worker whose lease has run out: it died, perhaps after sending."""
+        return self.filter(status=Status.SENDING, claimed_until__lt=at)
+
+    def overdue_for_confirmation(self, at: datetime) -> Self:
+        return self.filter(status=Status.UNCONFIRMED, confirm_by__lte=at)
+
+    def failed(self) -> Self:
+        return self.filter(status=Status.FAILED)
+
+    def finished_before(self, moment: datetime) -> Self:
+        """In a final state, or accepted, and created before `moment`."""
+        return self.filter(status__in=FINAL | {Status.SENT, Status.DELIVERED}, created_at__lt=moment)
+
+    def matching(self, text: str) -> Self:
+        """Those whose title, text, telephone, subject or person contain `text`."""
+        return self.filter(
+            Q(title__icontains=text)
+            | Q(message_content__icontains=text)
+            | Q(phone_number__contains=text.replace(" ", ""))
+            | Q(subject__icontains=text)
+            | Q(user__first_name__icontains=text)
+            | Q(user__last_name__icontains=text)
+        )
+
+    def move(self, to: Status, **changes: Any) -> int:
+        """Move to `to` those that may go there; how many did. The one door of the status.
+
+        What belongs to the state that is left (lease, next attempt, deadline) is cleared unless given.
+        """
+        cleared = {"claimed_until": None, "next_attempt_at": None, "confirm_by": None}
+        return self.filter(status__in=origins(to)).update(status=to, **(cleared | changes))
+
+    def claim(self, code: uuid.UUID, at: datetime) -> "WhatsAppNotification | None":
+        """Take a due notification for sending, or None when it is not due or somebody else has it.
+
+        The winner holds it until `claimed_until`; `claim_id` proves it.
+        """
+        claim_id = uuid.uuid4()
+        won = (
+            self.due(at)
+            .filter(code=code)
+            .move(
+                Status.SENDING,
+                claim_id=claim_id,
+                claimed_until=at + LEASE,
+                first_attempt_at=Coalesce("first_attempt_at", models.Value(at)),
+            )
+        )
+        if not won:
+            return None
+        return self.select_related("user").get(code=code, claim_id=claim_id)
+
+
+class WhatsAppNotification(models.Model):
+    """One message that the company owes one person."""
+
+    code = models.UUIDField(_("code"), primary_key=True, default=uuid.uuid4, editable=False)
+    source_app = models.CharField(_("office"), max_length=40)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="whatsapp_notifications",
+        verbose_name=_("person"),
+    )
+    phone_number = models.CharField(_("telephone"), max_length=16, help_text=_("E.164"))
+    language = models.CharField(_("language"), max_length=10, default="fr")
+    message_type = models.CharField(_("type"), max_length=60)
+    category = models.CharField(_("category"), max_length=60)
+    title = models.CharField(_("title"), max_length=200, blank=True)
+    message_content = models.TextField(_("text"))
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), default=3, help_text=_("1 is the most urgent, 5 the least.")
+    )
+    subject = models.CharField(_("subject"), max_length=120, blank=True, help_text=_("For example colis:TS1A2B3C4D."))
+    context_data = models.JSONField(_("context"), default=dict, blank=True)
+    is_secret = models.BooleanField(_("carries a secret"), default=False)
+    idempotency_key = models.CharField(_("idempotency key"), max_length=200, null=True, blank=True)  # noqa: DJ001 - unique when given
+
+    status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.PENDING)
+    attempt_count = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    max_attempts = models.PositiveSmallIntegerField(_("attempts at most"), default=5)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    next_trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.AUTO, editable=False)
+    next_actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    rung_at = models.DateTimeField(null=True, editable=False, help_text="When a worker was last told of this row.")
+    expires_at = models.DateTimeField(_("useful until"), null=True, blank=True)
+
+    claim_id = models.UUIDField(null=True, editable=False, help_text="The last claim; it stays when the lease ends.")
+    claimed_until = models.DateTimeField(_("held until"), null=True, editable=False)
+    confirm_by = models.DateTimeField(_("to be confirmed by"), null=True, editable=False)
+
+    sender = models.ForeignKey(
+        "WhatsAppSender",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="notifications",
+        verbose_name=_("sender"),
+    )
+    provider_message_id = models.CharField(_("provider's id"), max_length=200, null=True, blank=True)  # noqa: DJ001 - unique when known
+    wa_id = models.CharField(_("WhatsApp id"), max_length=40, blank=True)
+    error_code = models.CharField(_("error code"), max_length=40, blank=True)
+    error_class = models.CharField(_("cause"), max_length=30, choices=ErrorClass, blank=True)
+    error_message = models.TextField(_("error"), blank=True)
+
+    created_at = models.DateTimeField(_("created"))
+    first_attempt_at = models.DateTimeField(_("first attempt"), null=True, blank=True)
+    sent_at = models.DateTimeField(_("accepted"), null=True, blank=True)
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+    read_at = models.DateTimeField(_("read"), null=True, blank=True)
+    failed_at = models.DateTimeField(_("failed"), null=True, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("notification")
+        verbose_name_plural = _("notifications")
+        ordering = ("-created_at", "-code")
+        constraints = [
+            models.CheckConstraint(name="status_is_known", condition=Q(status__in=Status.values)),
+            models.CheckConstraint(name="priority_from_1_to_5", condition=Q(priority__range=(1, 5))),
+            models.CheckConstraint(name="error_class_is_known", condition=Q(error_class__in=["", *ErrorClass.values])),
+            models.CheckConstraint(
+                name="waiting_has_a_next_attempt",
+                condition=Q(status__in=sorted(WAITING), next_attempt_at__isnull=False)
+                | (~Q(status__in=sorted(WAITING)) & Q(next_attempt_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="sending_has_a_claim",
+                condition=~Q(status=Status.SENDING) | Q(claim_id__isnull=False, claimed_until__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="unconfirmed_has_a_deadline",
+                condition=~Q(status=Status.UNCONFIRMED) | Q(confirm_by__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="failed_has_a_moment", condition=~Q(status=Status.FAILED) | Q(failed_at__isnull=False)
+            ),
+            models.CheckConstraint(
+                name="attempts_within_the_maximum", condition=Q(attempt_count__lte=F("max_attempts"))
+            ),
+            models.UniqueConstraint(name="one_per_idempotency_key", fields=["source_app", "idempotency_key"]),
+            models.UniqueConstraint(name="one_per_provider_message", fields=["provider_message_id"]),
+        ]
+        indexes = [
+            # The lists and dashboards of one office, newest first.
+            models.Index(name="notification_by_office", fields=["source_app", "-created_at", "-code"]),
+            # The lists and dashboards of the admin offices, newest first.
+            models.Index(name="notification_by_date", fields=["-created_at", "-code"]),
+            # Lists filtered by a status other than the common ones, and the counts of what waits.
+            models.Index(
+                name="notification_to_handle",
+                fields=["status", "source_app", "-created_at"],
+                condition=~Q(status__in=["sent", "delivered", "read"]),
+            ),
+            # The sweep for due and expired rows.
+            models.Index(name="notification_due", fields=["next_attempt_at"], condition=Q(status__in=sorted(WAITING))),
+            # Recovery of what a dead worker held, and of what nobody confirmed.
+            models.Index(name="notification_held", fields=["claimed_until"], condition=Q(status=Status.SENDING)),
+            models.Index(
+                name="notification_unconfirmed", fields=["confirm_by"], condition=Q(status=Status.UNCONFIRMED)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title or self.message_type} → {self.phone_number}"
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.status in WAITING
+
+    @property
+    def has_attempts_left(self) -> bool:
+        return self.attempt_count < self.max_attempts
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether a person may ask for a new attempt: it failed, or nobody knows whether it was sent."""
+        return self.status in (Status.FAILED, Status.UNCONFIRMED)
+
+    def move(self, to: Status, **changes: Any) -> bool:
+        """Move this notification to `to`, and say whether this call did it. The object then shows what is stored."""
+        moved = type(self).objects.filter(pk=self.pk).move(to, **changes)
+        self.refresh_from_db()
+        return bool(moved)
+
+    def delivered(self, at: datetime) -> bool:
+        return self.move(Status.DELIVERED, sent_at=Coalesce("sent_at", models.Value(at)), delivered_at=at)
+
+    def read(self, at: datetime) -> bool:
+        """The client opened it, which implies that it was delivered: providers may skip that receipt."""
+        return self.move(
+            Status.READ,
+            sent_at=Coalesce("sent_at", models.Value(at)),
+            delivered_at=Coalesce("delivered_at", models.Value(at)),
+            read_at=at,
+        )

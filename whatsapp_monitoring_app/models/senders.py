@@ -1,0 +1,58 @@
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from whatsapp_monitoring_app.models.encryption import EncryptedTextField
+
+
+class WhatsAppSender(models.Model):
+    """A WhatsApp identity of the company: who the client sees as the author of a message."""
+
+    class Provider(models.TextChoices):
+        CLOUD_API = "cloud_api", "WhatsApp Cloud API"
+
+    code = models.SlugField(_("code"), unique=True)
+    label = models.CharField(_("label"), max_length=80)
+    provider = models.CharField(_("provider"), max_length=20, choices=Provider, default=Provider.CLOUD_API)
+    account_id = models.CharField(
+        _("account"), max_length=80, blank=True, help_text=_("Phone number id at the provider.")
+    )
+    token = EncryptedTextField(_("token"), blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    stopped_until = models.DateTimeField(_("stopped until"), null=True, blank=True)
+    stop_reason = models.TextField(_("why stopped"), blank=True)
+
+    class Meta:
+        verbose_name = _("sender")
+        verbose_name_plural = _("senders")
+        ordering = ("code",)
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def has_own_account(self) -> bool:
+        return bool(self.account_id and self.token)
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """Account id and token: the sender's own, else the ones of the environment, else None."""
+        if self.has_own_account:
+            return self.account_id, self.token
+        if settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID and settings.WHATSAPP_CLOUD_TOKEN:
+            return settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID, settings.WHATSAPP_CLOUD_TOKEN
+        return None
+
+    def is_stopped(self, at: datetime) -> bool:
+        return self.stopped_until is not None and self.stopped_until > at
+
+    def stop(self, until: datetime, reason: str) -> None:
+        """Hold back everything queued for this sender until then, because the provider refuses the account itself."""
+        self.stopped_until, self.stop_reason = until, reason
+        self.save(update_fields=["stopped_until", "stop_reason"])
+
+    def resume(self) -> None:
+        self.stopped_until, self.stop_reason = None, ""
+        self.save(update_fields=["stopped_until", "stop_reason"])

@@ -1,0 +1,48 @@
+"""The states of a notification, and the only moves between them."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Status(models.TextChoices):
+    PENDING = "pending", _("Waiting")
+    SENDING = "sending", _("Being sent")
+    UNCONFIRMED = "unconfirmed", _("Result unknown")
+    RETRY_SCHEDULED = "retry_scheduled", _("New attempt planned")
+    SENT = "sent", _("Accepted by WhatsApp")
+    DELIVERED = "delivered", _("Delivered")
+    READ = "read", _("Read")
+    FAILED = "failed", _("Failed for good")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.SENDING, Status.CANCELLED, Status.FAILED}),
+    # Back to pending: given back, which costs no attempt.
+    Status.SENDING: frozenset(
+        {Status.SENT, Status.RETRY_SCHEDULED, Status.UNCONFIRMED, Status.FAILED, Status.PENDING}
+    ),
+    Status.UNCONFIRMED: frozenset({Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.RETRY_SCHEDULED}),
+    # Reached while a retry waits: an earlier attempt arrived after all, and its receipt stops the double.
+    Status.RETRY_SCHEDULED: frozenset(
+        {Status.SENDING, Status.CANCELLED, Status.FAILED, Status.DELIVERED, Status.READ}
+    ),
+    Status.SENT: frozenset({Status.DELIVERED, Status.READ, Status.FAILED, Status.RETRY_SCHEDULED}),
+    Status.DELIVERED: frozenset({Status.READ}),
+    Status.READ: frozenset(),
+    # Back to pending: a person's decision, never the machine's.
+    Status.FAILED: frozenset({Status.PENDING}),
+    Status.CANCELLED: frozenset(),
+}
+
+# Waiting for their time (next_attempt_at) to be sent.
+WAITING = frozenset({Status.PENDING, Status.RETRY_SCHEDULED})
+# Nothing but a person's retry moves these any more.
+FINAL = frozenset({Status.READ, Status.FAILED, Status.CANCELLED})
+# The client has it.
+REACHED = frozenset({Status.DELIVERED, Status.READ})
+
+
+def origins(target: Status) -> frozenset[Status]:
+    """The states from which a notification may move to `target`."""
+    return frozenset(origin for origin, targets in MOVES.items() if target in targets)

@@ -1,0 +1,69 @@
+"""Who sees what, as data.
+
+Each office app carries one Scope on its AppConfig; that is the whole registration. Nothing here is a model, so that
+apps.py of an office can import it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from django.apps import apps
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+
+class UnknownOffice(ValueError):
+    """No installed app is this office. Its message is a sentence for people."""
+
+    def __init__(self, office: str) -> None:
+        known = ", ".join(sorted(all_scopes()))
+        super().__init__(
+            _("“%(office)s” is not an office. The offices are: %(known)s.") % {"office": office, "known": known}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What one office is, sees and may do.
+
+    `office` is the value of `source_app`, the URL namespace and the name of the group. `country` (ISO 3166) is the
+    number plan for telephones typed there. `sender` is the code of the WhatsApp sender that speaks for the office.
+    """
+
+    office: str
+    label: str | Promise
+    country: str
+    sender: str
+    sees_every_office: bool = False
+
+    @property
+    def codename(self) -> str:
+        return f"work_in_{self.office}"
+
+    @property
+    def permission(self) -> str:
+        return f"accounts.{self.codename}"
+
+    @property
+    def app(self) -> str:
+        return f"{self.office}_app"
+
+    @property
+    def base_template(self) -> str:
+        return f"{self.app}/base.html"
+
+
+@cache
+def all_scopes() -> Mapping[str, Scope]:
+    """Every installed office, by its code."""
+    scopes = (getattr(config, "scope", None) for config in apps.get_app_configs())
+    return {scope.office: scope for scope in scopes if scope}
+
+
+def get(office: str) -> Scope:
+    """The office's scope. Raises UnknownOffice."""
+    try:
+        return all_scopes()[office]
+    except KeyError:
+        raise UnknownOffice(office) from None
