@@ -1,0 +1,160 @@
+"""The small vocabulary between the delivery engine and the providers, and the steps that all providers share.
+
+A provider does no I/O: it builds a request and reads an answer. The transport carries both, one at a time or many.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from whatsapp_monitoring_app.models import ErrorClass, WhatsAppReceipt
+
+Kind = WhatsAppReceipt.Kind
+RESPONSE_LIMIT = 4000  # characters of an answer that are worth keeping
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who sends, at the provider."""
+
+    account_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is said to whom. `tracking` comes back in every receipt of a provider that has receipts."""
+
+    to: str
+    text: str = field(repr=False)
+    tracking: str
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    status: int
+    body: bytes
+    retry_after: timedelta | None = None
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the body as text that PostgreSQL takes."""
+        return self.body[: RESPONSE_LIMIT * 4].decode(errors="replace").replace("\x00", "")[:RESPONSE_LIMIT]
+
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object, or an empty one when it is anything else."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True)
+class ProviderError:
+    """A refusal in our words; `code` and `message` are the provider's own."""
+
+    error_class: ErrorClass
+    code: str = ""
+    message: str = ""
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The provider took the message. Not delivered yet, perhaps never."""
+
+    provider_message_id: str
+    wa_id: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The message certainly did not go out."""
+
+    error: ProviderError
+
+
+@dataclass(frozen=True)
+class Uncertain:
+    """The message may have gone out: sending it again could double it."""
+
+    reason: str
+
+
+Outcome = Accepted | Refused | Uncertain
+
+
+@dataclass(frozen=True)
+class ReceiptEvent:
+    """One thing that a provider says about one message, in our words."""
+
+    provider_message_id: str
+    status: WhatsAppReceipt.Kind
+    raw_status: str
+    occurred_at: datetime
+    tracking: str = ""
+    error: ProviderError | None = None
+
+
+class Provider(ABC):
+    """One provider's dialect."""
+
+    code: str
+
+    @abstractmethod
+    def build(self, account: Account, message: Message) -> HttpRequest:
+        """The request that hands `message` over."""
+
+    @abstractmethod
+    def read_success(self, answer: HttpAnswer) -> Outcome:
+        """What a 2xx answer means."""
+
+    @abstractmethod
+    def read_error(self, answer: HttpAnswer) -> ProviderError | None:
+        """The provider's own error in a non-2xx answer, or None when the body holds none."""
+
+    @abstractmethod
+    def is_authentic(self, body: bytes, headers: Mapping[str, str]) -> bool:
+        """Whether the provider really wrote this webhook."""
+
+    @abstractmethod
+    def receipts(self, payload: Mapping[str, Any]) -> list[ReceiptEvent]:
+        """The receipts in a webhook's payload; what is not understood is left out."""
+
+    def read(self, answer: HttpAnswer) -> Outcome:
+        """What the provider answered."""
+        if 200 <= answer.status < 300:
+            return self.read_success(answer)
+        error = self.read_error(answer)
+        if error:
+            return Refused(error)
+        if answer.status >= 500:
+            # A gateway in front of the provider may have failed after the message went through.
+            return Uncertain(f"HTTP {answer.status} without an explanation")
+        return Refused(
+            ProviderError(
+                class_of_http_status(answer.status), message=f"HTTP {answer.status}", retry_after=answer.retry_after
+            )
+        )
+
+
+def class_of_http_status(status: int) -> ErrorClass:
+    """What an error means when only its HTTP status is understood."""
+    if status in (401, 403):
+        return ErrorClass.ACCOUNT_STOP
+    if status == 429:
+        return ErrorClass.THROTTLE_SENDER
+    if status >= 500:
+        return ErrorClass.TRANSIENT_CAPPED
+    return ErrorClass.UNKNOWN

@@ -1,0 +1,175 @@
+"""Meta's WhatsApp Cloud API.
+
+Sources: developers.facebook.com/docs/whatsapp, pages "Messages", "Webhooks" and "Error codes" (September 2026).
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+
+from whatsapp_monitoring_app.models import ErrorClass
+from whatsapp_monitoring_app.providers.base import (
+    Accepted,
+    Account,
+    HttpAnswer,
+    HttpRequest,
+    Kind,
+    Message,
+    Outcome,
+    Provider,
+    ProviderError,
+    ReceiptEvent,
+    Uncertain,
+    class_of_http_status,
+)
+
+logger = logging.getLogger(__name__)
+
+STATUSES = {
+    "sent": Kind.SENT,
+    "delivered": Kind.DELIVERED,
+    "read": Kind.READ,
+    "played": Kind.READ,
+    "failed": Kind.FAILED,
+}
+
+CODES_BY_CLASS: dict[ErrorClass, tuple[int, ...]] = {
+    ErrorClass.TRANSIENT: (2, 131016, 131057, 133004),
+    ErrorClass.TRANSIENT_CAPPED: (1, 131000, 131053),
+    ErrorClass.THROTTLE_SENDER: (4, 613, 80007, 80008, 130429),
+    ErrorClass.THROTTLE_PAIR: (131056,),
+    # 131030: a test number may write to the numbers on its list only.
+    ErrorClass.RECIPIENT_PERMANENT: (130403, 131021, 131026, 131030, 131062),
+    ErrorClass.RECIPIENT_TEMPORARY: (130472, 130497, 131036, 131049, 137000),
+    ErrorClass.OPT_OUT: (131050,),
+    ErrorClass.WINDOW_CLOSED: (131047,),
+    ErrorClass.MESSAGE_PERMANENT: (
+        100, 131008, 131009, 131014, 131043, 131051, 131055, 132000, 132005, 132008, 132012, 132018, 135000,
+    ),
+    ErrorClass.TEMPLATE_STOP: (131063, 132001, 132007, 132015, 132016, 132068, 132069),
+    ErrorClass.ACCOUNT_STOP: (
+        0, 3, 10, 33, 104, 190, *range(200, 300), 368, 131005, 131031, 131037, 131042, 131044, 131045, 133010, 134011,
+    ),
+    ErrorClass.ACCOUNT_SLOW: (131048, 131064),
+}  # fmt: skip
+CLASS_BY_CODE = {str(code): error_class for error_class, codes in CODES_BY_CLASS.items() for code in codes}
+UNKNOWN_OBJECT_SUBCODE = 33  # with code 100: the phone number id is not ours, or was deleted
+
+
+class CloudApi(Provider):
+    code = "cloud_api"
+
+    def build(self, account: Account, message: Message) -> HttpRequest:
+        body = {
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            # With its plus sign: without it Meta puts the business number's own country code in front.
+            "to": message.to,
+            "type": "text",
+            "text": {"body": message.text, "preview_url": False},
+            "biz_opaque_callback_data": message.tracking,
+        }
+        return HttpRequest(
+            url=f"{settings.WHATSAPP_CLOUD_API_URL}/{settings.WHATSAPP_CLOUD_API_VERSION}/{account.account_id}/messages",
+            headers={"Authorization": f"Bearer {account.token}", "Content-Type": "application/json"},
+            body=json.dumps(body).encode(),
+        )
+
+    def read_success(self, answer: HttpAnswer) -> Outcome:
+        body = answer.json_object()
+        message_id = _first(body, "messages").get("id")
+        if not isinstance(message_id, str) or not message_id:
+            return Uncertain(f"HTTP {answer.status} without a message id")
+        return Accepted(_text(message_id), wa_id=_text(_first(body, "contacts").get("wa_id")))
+
+    def read_error(self, answer: HttpAnswer) -> ProviderError | None:
+        error = answer.json_object().get("error")
+        if not isinstance(error, dict) or "code" not in error:
+            return None
+        return _error(error, answer)
+
+    def is_authentic(self, body: bytes, headers: Mapping[str, str]) -> bool:
+        # Over the raw bytes: Meta escapes characters that a parser and writer of ours would not.
+        expected = hmac.new(str(settings.WHATSAPP_CLOUD_APP_SECRET).encode(), body, hashlib.sha256).hexdigest()
+        given = headers.get("X-Hub-Signature-256", "")
+        return hmac.compare_digest(f"sha256={expected}".encode(), given.encode(errors="replace"))
+
+    def receipts(self, payload: Mapping[str, Any]) -> list[ReceiptEvent]:
+        events = (_receipt(status) for value in _values(payload) for status in _dicts(value, "statuses"))
+        return [event for event in events if event]
+
+
+def _values(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for entry in _dicts(payload, "entry"):
+        for change in _dicts(entry, "changes"):
+            if isinstance(change.get("value"), dict):
+                yield change["value"]
+
+
+def _receipt(status: dict[str, Any]) -> ReceiptEvent | None:
+    word, message_id = _text(status.get("status")), _text(status.get("id"))
+    try:
+        occurred_at = datetime.fromtimestamp(int(status["timestamp"]), UTC)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        occurred_at = None
+    if not word or not message_id or occurred_at is None:
+        logger.warning("A status without id, word or time was left out")
+        return None
+    errors = _dicts(status, "errors")
+    return ReceiptEvent(
+        provider_message_id=message_id[:200],
+        status=STATUSES.get(word, Kind.UNKNOWN),
+        raw_status=word[:40],
+        occurred_at=occurred_at,
+        tracking=_text(status.get("biz_opaque_callback_data"))[:512],
+        error=_error(errors[0]) if errors else None,
+    )
+
+
+def _error(error: Mapping[str, Any], answer: HttpAnswer | None = None) -> ProviderError:
+    code = _text(error.get("code"))
+    return ProviderError(
+        error_class=_error_class(code, error, answer),
+        code=code[:40],
+        message=_error_message(error),
+        retry_after=answer.retry_after if answer else None,
+    )
+
+
+def _error_class(code: str, error: Mapping[str, Any], answer: HttpAnswer | None) -> ErrorClass:
+    if code == "100" and error.get("error_subcode") == UNKNOWN_OBJECT_SUBCODE:
+        return ErrorClass.ACCOUNT_STOP
+    if code in CLASS_BY_CODE:
+        return CLASS_BY_CODE[code]
+    logger.warning("Error code %s of Meta is not classified", code)
+    if error.get("is_transient") is True:
+        return ErrorClass.TRANSIENT_CAPPED
+    return class_of_http_status(answer.status) if answer else ErrorClass.UNKNOWN
+
+
+def _error_message(error: Mapping[str, Any]) -> str:
+    data = error.get("error_data")
+    details = data.get("details") if isinstance(data, dict) else data
+    parts = [_text(error.get("message")) or _text(error.get("title")), _text(details)]
+    return " – ".join(dict.fromkeys(part for part in parts if part))[:2000]
+
+
+def _first(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return next(iter(_dicts(body, name)), {})
+
+
+def _dicts(container: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The JSON objects in a member that should be a list of them."""
+    items = container.get(name)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _text(value: Any) -> str:
+    """A JSON value as text that PostgreSQL takes."""
+    return "" if value is None or isinstance(value, dict | list) else str(value).replace("\x00", "")

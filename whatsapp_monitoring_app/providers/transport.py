@@ -1,0 +1,82 @@
+"""Carries one provider request over HTTP, and says what is certain when there is no answer."""
+
+import email.utils
+import threading
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
+
+import requests
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+
+from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
+
+CONNECT_SECONDS = 3.05
+READ_SECONDS = 15
+ANSWER_LIMIT = 256 * 1024  # bytes
+
+_local = threading.local()
+
+
+class NotSent(Exception):
+    """The request never left: nobody can have acted on it."""
+
+
+class NoAnswer(Exception):
+    """The request left, or may have; what became of it is not known."""
+
+
+def send(request: HttpRequest) -> HttpAnswer:
+    """POST the request once. Raises NotSent or NoAnswer; repeats nothing by itself."""
+    try:
+        with _session().post(
+            request.url,
+            data=request.body,
+            headers=request.headers,
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            body = response.raw.read(ANSWER_LIMIT, decode_content=True)
+            return HttpAnswer(response.status_code, body, _retry_after(response.headers.get("Retry-After")))
+    except requests.ConnectTimeout as error:
+        raise NotSent("no connection in time") from error
+    except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
+        raise NotSent(type(error).__name__) from error
+    except requests.RequestException as error:
+        if _never_connected(error):
+            raise NotSent("no connection") from error
+        raise NoAnswer(type(error).__name__) from error
+    except (OSError, HTTPException, HTTPError) as error:
+        raise NoAnswer(type(error).__name__) from error
+
+
+def _session() -> requests.Session:
+    """This thread's session: its connections stay open between messages."""
+    if not hasattr(_local, "session"):
+        session = requests.Session()
+        # A .netrc file would replace our Authorization header.
+        session.trust_env = False
+        _local.session = session
+    session_of_thread: requests.Session = _local.session
+    return session_of_thread
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    """Whether the connection itself could not be made: refused, no route, unknown name, wrong certificate."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, NewConnectionError | NameResolutionError) or "CERTIFICATE_VERIFY_FAILED" in str(reason)
+
+
+def _retry_after(header: str | None) -> timedelta | None:
+    """The Retry-After header, in seconds or as a date (RFC 9110)."""
+    if not header:
+        return None
+    if header.isdigit():
+        return timedelta(seconds=min(int(header), 86_400))
+    try:
+        moment = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(moment - datetime.now(UTC), timedelta())
