@@ -1,0 +1,106 @@
+"""Each cause in plain words: what it means, and what to do now."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the agent should know. `retry_helps` says whether sending again can change anything."""
+
+    meaning: Promise
+    advice: Promise
+    retry_helps: bool
+
+
+EXPLANATIONS: dict[ErrorClass, Explanation] = {
+    ErrorClass.TRANSIENT: Explanation(
+        _("WhatsApp could not be reached, or was overloaded."),
+        _("Nothing to do: the message is tried again by itself. Retry it later if it has failed for good."),
+        retry_helps=True,
+    ),
+    ErrorClass.TRANSIENT_CAPPED: Explanation(
+        _("WhatsApp answered with an error that it does not explain."),
+        _("Retry in a few minutes. If it fails again, tell an administrator."),
+        retry_helps=True,
+    ),
+    ErrorClass.THROTTLE_SENDER: Explanation(
+        _("The company's number sends too many messages at once."),
+        _("Nothing to do: the message leaves as soon as WhatsApp allows it."),
+        retry_helps=True,
+    ),
+    ErrorClass.THROTTLE_PAIR: Explanation(
+        _("This person has received too many messages in a short time."),
+        _("Nothing to do: the message leaves in a few minutes."),
+        retry_helps=True,
+    ),
+    ErrorClass.RECIPIENT_PERMANENT: Explanation(
+        _("This number has no WhatsApp, or cannot receive messages from companies."),
+        _("Check the number with the client and correct it, or call them."),
+        retry_helps=False,
+    ),
+    ErrorClass.RECIPIENT_TEMPORARY: Explanation(
+        _("WhatsApp does not let this person receive the message for now."),
+        _("It is tried again tomorrow. If it is urgent, call the client."),
+        retry_helps=True,
+    ),
+    ErrorClass.OPT_OUT: Explanation(
+        _("The client has asked not to receive these messages."),
+        _("Do not send again. Call them if they must know."),
+        retry_helps=False,
+    ),
+    ErrorClass.WINDOW_CLOSED: Explanation(
+        _("The client has not written to us in the last 24 hours: WhatsApp then refuses free text."),
+        _("Ask the client to write one word to our number, then retry; or call them."),
+        retry_helps=True,
+    ),
+    ErrorClass.MESSAGE_PERMANENT: Explanation(
+        _("WhatsApp refuses the message itself."),
+        _("Tell an administrator: the text or its form must be corrected."),
+        retry_helps=False,
+    ),
+    ErrorClass.TEMPLATE_STOP: Explanation(
+        _("The message template is paused or not approved by WhatsApp."),
+        _("Tell an administrator: the template must be approved again."),
+        retry_helps=False,
+    ),
+    ErrorClass.ACCOUNT_STOP: Explanation(
+        _("WhatsApp refuses the company's account: its token has expired, or the account is blocked."),
+        _("Tell an administrator. The messages wait, and leave by themselves when the account works again."),
+        retry_helps=False,
+    ),
+    ErrorClass.ACCOUNT_SLOW: Explanation(
+        _("WhatsApp has restricted the company's number because of complaints."),
+        _("Tell an administrator, and send only what is necessary."),
+        retry_helps=False,
+    ),
+    ErrorClass.NOT_CONFIGURED: Explanation(
+        _("The sender of this office is paused or has no account yet."),
+        _("Tell an administrator. The messages wait, and leave when the sender is ready."),
+        retry_helps=False,
+    ),
+    ErrorClass.UNCONFIRMED: Explanation(
+        _("WhatsApp did not answer: the message has perhaps been sent, perhaps not."),
+        _("Wait some minutes for a receipt. If none comes, ask the client before sending again."),
+        retry_helps=True,
+    ),
+    ErrorClass.EXPIRED: Explanation(
+        _("The message waited so long that it is no longer useful."),
+        _("Retry it only if the client still needs to know."),
+        retry_helps=True,
+    ),
+    ErrorClass.UNKNOWN: Explanation(
+        _("WhatsApp refused the message for a reason that we do not know yet."),
+        _("Show the error code below to an administrator."),
+        retry_helps=True,
+    ),
+}
+
+
+def explain(notification: WhatsAppNotification) -> Explanation | None:
+    """What is wrong with this notification, or None when nothing is."""
+    return EXPLANATIONS[ErrorClass(notification.error_class)] if notification.error_class else None

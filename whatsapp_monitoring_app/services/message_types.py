@@ -1,0 +1,37 @@
+"""What the kinds of message need: how long they stay useful, how often to try, what to do when nobody knows."""
+
+import enum
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class WhenUncertain(enum.Enum):
+    """What becomes of a message that may or may not have been sent, and that no receipt settled in time."""
+
+    RESEND = "resend"  # a second copy is a small nuisance
+    ASK = "ask"  # a second copy would confuse or harm: a person decides
+
+
+@dataclass(frozen=True)
+class MessageType:
+    max_age: timedelta = timedelta(days=3)
+    max_attempts: int = 5
+    when_uncertain: WhenUncertain = WhenUncertain.RESEND
+    is_system: bool = False  # spoken by the company, not by an office
+
+
+NOTICE = MessageType()
+MESSAGE_TYPES = {
+    "account_creation": MessageType(max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True),
+    "credentials": MessageType(max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True),
+    "otp": MessageType(
+        max_age=timedelta(minutes=10), max_attempts=3, when_uncertain=WhenUncertain.ASK, is_system=True
+    ),
+    "payment": MessageType(when_uncertain=WhenUncertain.ASK),
+}
+TYPES_THAT_ASK = [code for code, kind in MESSAGE_TYPES.items() if kind.when_uncertain is WhenUncertain.ASK]
+
+
+def get(code: str) -> MessageType:
+    """The rules of this type; a type that nobody described follows the rules of a notice."""
+    return MESSAGE_TYPES.get(code, NOTICE)

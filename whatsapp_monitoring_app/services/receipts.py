@@ -1,0 +1,107 @@
+"""Receipts: stored once each, and applied to their notification when both are there, in whatever order they come."""
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppReceipt
+from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent
+from whatsapp_monitoring_app.services import verdicts
+from whatsapp_monitoring_app.services.verdicts import Context
+
+logger = logging.getLogger(__name__)
+
+Kind = WhatsAppReceipt.Kind
+
+
+@transaction.atomic
+def take(provider: str, event: ReceiptEvent, at: datetime) -> WhatsAppReceipt:
+    """Store the receipt, once however often it comes, and apply it if its notification is known and ready."""
+    receipt, _created = WhatsAppReceipt.objects.get_or_create(
+        provider=provider,
+        provider_message_id=event.provider_message_id,
+        raw_status=event.raw_status,
+        occurred_at=event.occurred_at,
+        defaults={
+            "status": event.status,
+            "tracking": event.tracking,
+            "received_at": at,
+            **verdicts.error_fields(event.error),
+        },
+    )
+    if receipt.applied_at is None:
+        apply(receipt, at)
+    return receipt
+
+
+def apply(receipt: WhatsAppReceipt, at: datetime) -> bool:
+    """Let the receipt take effect; False when its notification is not known yet, or is being sent right now."""
+    notification = _notification_of(receipt)
+    if notification is None or notification.status == Status.SENDING:
+        return False
+    _settle(notification, receipt, at)
+    receipt.notification, receipt.applied_at = notification, at
+    receipt.save(update_fields=["notification", "applied_at"])
+    return True
+
+
+def apply_waiting(notification: WhatsAppNotification, at: datetime) -> None:
+    """Apply the receipts that came before the provider's answer was stored."""
+    waiting = WhatsAppReceipt.objects.filter(
+        Q(tracking=str(notification.pk)) | Q(provider_message_id=notification.provider_message_id or ""),
+        applied_at=None,
+    )
+    for receipt in waiting:
+        apply(receipt, at)
+    if waiting:
+        notification.refresh_from_db()
+
+
+def _notification_of(receipt: WhatsAppReceipt) -> WhatsAppNotification | None:
+    """The receipt's notification, locked: by the provider's id, else by our code that the provider echoes."""
+    locked = WhatsAppNotification.objects.select_for_update()
+    found = locked.filter(provider_message_id=receipt.provider_message_id).first()
+    if found or not receipt.tracking:
+        return found
+    try:
+        return locked.filter(pk=receipt.tracking).first()
+    except ValueError:  # somebody else's tracking text
+        return None
+
+
+def _settle(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: datetime) -> None:
+    match receipt.status:
+        case Kind.SENT:
+            _remember_id(notification, receipt)
+            notification.move(Status.SENT, sent_at=receipt.occurred_at, **verdicts.error_fields(None))
+        case Kind.DELIVERED:
+            _remember_id(notification, receipt)
+            notification.delivered(receipt.occurred_at)
+        case Kind.READ:
+            _remember_id(notification, receipt)
+            notification.read(receipt.occurred_at)
+        case Kind.FAILED:
+            _fail(notification, receipt, at)
+        case _:
+            logger.warning("Receipt %s has the unknown word %r", receipt.pk, receipt.raw_status)
+
+
+def _fail(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: datetime) -> None:
+    is_of_an_earlier_attempt = notification.provider_message_id not in (None, receipt.provider_message_id)
+    if is_of_an_earlier_attempt or notification.status not in (Status.SENT, Status.UNCONFIRMED):
+        return
+    error = ProviderError(
+        error_class=ErrorClass(receipt.error_class or ErrorClass.UNKNOWN),
+        code=receipt.error_code,
+        message=receipt.error_message,
+    )
+    verdicts.refuse(notification, error, Context(at=at, sender=notification.sender))
+
+
+def _remember_id(notification: WhatsAppNotification, receipt: WhatsAppReceipt) -> None:
+    # Sent without our ever seeing the answer: from now on its receipts find it by the provider's id too.
+    if notification.provider_message_id is None:
+        notification.provider_message_id = receipt.provider_message_id
+        notification.save(update_fields=["provider_message_id"])

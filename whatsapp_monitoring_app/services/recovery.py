@@ -1,0 +1,98 @@
+"""Finding again what was lost: run every minute, and safe to run twice at the same moment.
+
+Rows are taken with FOR UPDATE SKIP LOCKED, so that two runs share the work instead of doubling it.
+"""
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from whatsapp_monitoring_app.models import (
+    ErrorClass,
+    Status,
+    Trigger,
+    WhatsAppNotification,
+    WhatsAppReceipt,
+    WhatsAppWebhookLog,
+)
+from whatsapp_monitoring_app.models.notifications import LEASE
+from whatsapp_monitoring_app.providers.base import ProviderError, Uncertain
+from whatsapp_monitoring_app.services import delivery, message_types, receipts, verdicts
+from whatsapp_monitoring_app.services.verdicts import Context
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+# How long a rung row may wait for a worker before it is rung again: the task may be lost, or only late.
+PATIENCE = timedelta(minutes=2)
+# Receipts whose message nobody knows are tried again for this long; Meta repeats its webhooks for a week.
+ORPHANS_FOR = timedelta(days=1)
+
+
+def expire(at: datetime) -> int:
+    """Give up what waited too long to be useful; how many."""
+    return WhatsAppNotification.objects.expired(at).move(
+        Status.FAILED, failed_at=at, error_class=ErrorClass.EXPIRED, error_message="", error_code=""
+    )
+
+
+@transaction.atomic
+def release_abandoned(at: datetime) -> int:
+    """Leave unconfirmed what a dead worker held: nobody knows whether it was sent. How many."""
+    abandoned = list(WhatsAppNotification.objects.abandoned(at).select_for_update(skip_locked=True)[:BATCH])
+    for notification in abandoned:
+        sender = delivery.choose_sender(notification)
+        started_at = (notification.claimed_until or at) - LEASE
+        silence = Uncertain("the worker stopped during the call")
+        call = delivery.Call(silence, started_at, at)
+        delivery.write_attempt(notification, sender, call, next_attempt_at=None)
+        verdicts.leave_unconfirmed(notification, silence.reason, Context(at=at, sender=sender))
+        receipts.apply_waiting(notification, at)
+    return len(abandoned)
+
+
+@transaction.atomic
+def settle_unconfirmed(at: datetime) -> int:
+    """Send again what no receipt confirmed in time, if its type allows a double; the rest waits for a person."""
+    overdue = WhatsAppNotification.objects.overdue_for_confirmation(at).exclude(
+        message_type__in=message_types.TYPES_THAT_ASK
+    )
+    settled = list(overdue.select_for_update(skip_locked=True)[:BATCH])
+    for notification in settled:
+        error = ProviderError(ErrorClass.UNCONFIRMED, message=notification.error_message)
+        verdicts.refuse(notification, error, Context(at=at))
+        if notification.status == Status.RETRY_SCHEDULED:
+            WhatsAppNotification.objects.filter(pk=notification.pk).update(next_trigger=Trigger.RECOVERY)
+    return len(settled)
+
+
+def apply_early_receipts(at: datetime) -> int:
+    """Apply the receipts that came before their message's id was stored; how many."""
+    waiting = WhatsAppReceipt.objects.waiting_for_their_notification(since=at - ORPHANS_FOR)[:BATCH]
+    return sum(_apply(receipt, at) for receipt in waiting)
+
+
+def _apply(receipt: WhatsAppReceipt, at: datetime) -> bool:
+    with transaction.atomic():
+        return receipts.apply(receipt, at)
+
+
+@transaction.atomic
+def to_ring(at: datetime | None = None) -> list[tuple[uuid.UUID, int]]:
+    """The due notifications that no worker has been told of lately, as (code, priority), and mark them as told."""
+    at = at or timezone.now()
+    forgotten = Q(rung_at=None) | Q(rung_at__lt=at - PATIENCE)
+    due = WhatsAppNotification.objects.due(at).filter(forgotten).order_by("priority", "next_attempt_at")
+    rows = list(due.select_for_update(skip_locked=True).values_list("code", "priority")[: BATCH * 4])
+    WhatsAppNotification.objects.filter(code__in=[code for code, _priority in rows]).update(rung_at=at)
+    return rows
+
+
+def lost_webhooks(at: datetime) -> list[int]:
+    """Payloads that were stored but whose task never came."""
+    lost = WhatsAppWebhookLog.objects.filter(processed_at=None, received_at__lt=at - PATIENCE)
+    return list(lost.order_by("received_at").values_list("pk", flat=True)[:BATCH])

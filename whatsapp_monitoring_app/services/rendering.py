@@ -1,0 +1,21 @@
+"""The text as the client gets it. Secrets are put in at the last moment: no row, task or log ever holds them."""
+
+from django.conf import settings
+
+from accounts import first_password
+from whatsapp_monitoring_app.models import WhatsAppNotification
+
+FIRST_PASSWORD_LINK = "{first_password_link}"  # noqa: S105 - a placeholder
+
+
+def text_to_send(notification: WhatsAppNotification) -> str:
+    """The stored text with its secrets filled in."""
+    text = notification.message_content
+    if notification.is_secret and notification.user and FIRST_PASSWORD_LINK in text:
+        text = text.replace(FIRST_PASSWORD_LINK, first_password.link_for(notification.user))
+    return text
+
+
+def number_to_call(notification: WhatsAppNotification) -> str:
+    """The recipient's number, or the test phone while one is set."""
+    return settings.WHATSAPP_TEST_PHONE or notification.phone_number

@@ -1,0 +1,57 @@
+"""A person asks for another attempt."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from whatsapp_monitoring_app.models import Status, Trigger, WhatsAppNotification
+from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.services import outbox
+
+
+class NotRetryable(Exception):
+    """This notification cannot be retried now; nothing changed. The message says why, for people."""
+
+
+@transaction.atomic
+def retry(
+    notification: WhatsAppNotification, actor: User | None, at: datetime, trigger: Trigger = Trigger.MANUAL
+) -> None:
+    """Queue one more attempt, on top of those that were made; the automatic chain does not start anew.
+
+    Safe to press twice: the second press finds it waiting. Raises NotRetryable.
+    """
+    target = Status.RETRY_SCHEDULED if notification.status == Status.UNCONFIRMED else Status.PENDING
+    if not notification.can_retry:
+        raise NotRetryable(
+            _("Only a failed message can be retried; this one is: %(status)s.")
+            % {"status": notification.get_status_display()}
+        )
+    expires_at = notification.expires_at
+    moved = notification.move(
+        target,
+        next_attempt_at=at,
+        next_trigger=trigger,
+        next_actor=actor,
+        rung_at=at,
+        max_attempts=Greatest(F("max_attempts"), F("attempt_count") + 1),
+        expires_at=expires_at if expires_at and expires_at > at else outbox.default_expiry(notification, at),
+    )
+    if not moved:
+        raise NotRetryable(_("Somebody else has just retried this message."))
+
+
+def retry_all(failed: NotificationQuerySet, actor: User | None, at: datetime) -> list[WhatsAppNotification]:
+    """Queue one more attempt for each of them; those that were queued."""
+    queued = []
+    for notification in failed.failed().iterator():
+        try:
+            retry(notification, actor, at, Trigger.BULK)
+        except NotRetryable:
+            continue  # retried by somebody else meanwhile, which is as good
+        queued.append(notification)
+    return queued

@@ -1,0 +1,122 @@
+"""The numbers and the histories that the screens show."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from whatsapp_monitoring_app import scopes
+from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppReceipt
+from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+
+WEEK = timedelta(days=7)
+ON_THE_WAY = (Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many notifications are where. `reached` are those that the client certainly has."""
+
+    total: int
+    waiting: int
+    unconfirmed: int
+    accepted: int
+    delivered: int
+    read: int
+    failed: int
+
+    @property
+    def reached(self) -> int:
+        return self.delivered + self.read
+
+    @property
+    def success_percent(self) -> int | None:
+        """Reached among those whose fate is known; None while none is. Accepted is not reached, nor is it failed."""
+        known = self.reached + self.failed
+        return round(100 * self.reached / known) if known else None
+
+
+def summary(notifications: NotificationQuerySet) -> Summary:
+    """Count them, in one query."""
+    return Summary(**notifications.order_by().aggregate(**_counts()))
+
+
+def _counts() -> dict[str, Count]:
+    return {
+        "total": Count("pk"),
+        "waiting": Count("pk", filter=Q(status__in=ON_THE_WAY)),
+        "unconfirmed": Count("pk", filter=Q(status=Status.UNCONFIRMED)),
+        "accepted": Count("pk", filter=Q(status=Status.SENT)),
+        "delivered": Count("pk", filter=Q(status=Status.DELIVERED)),
+        "read": Count("pk", filter=Q(status=Status.READ)),
+        "failed": Count("pk", filter=Q(status=Status.FAILED)),
+    }
+
+
+@dataclass(frozen=True)
+class OfficeSummary:
+    scope: scopes.Scope
+    summary: Summary
+
+
+def by_office(notifications: NotificationQuerySet) -> list[OfficeSummary]:
+    """One summary per installed office that has sent anything."""
+    known = scopes.all_scopes()
+    counts = _counts()
+    rows = notifications.order_by("source_app").values("source_app").annotate(**counts)
+    return [
+        OfficeSummary(known[row["source_app"]], Summary(**{name: row[name] for name in counts}))
+        for row in rows
+        if row["source_app"] in known
+    ]
+
+
+@dataclass(frozen=True)
+class Cause:
+    error_class: ErrorClass
+    count: int
+
+
+def causes(notifications: NotificationQuerySet) -> list[Cause]:
+    """Why notifications failed, the most frequent cause first."""
+    rows = notifications.failed().order_by().values("error_class").annotate(count=Count("pk")).order_by("-count")
+    return [Cause(ErrorClass(row["error_class"] or ErrorClass.UNKNOWN), row["count"]) for row in rows]
+
+
+def to_handle(notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
+    """What waits for a person: failed for good, or never confirmed in time; newest first."""
+    return notifications.filter(Q(status=Status.FAILED) | Q(status=Status.UNCONFIRMED, confirm_by__lte=at))
+
+
+def distinct(notifications: NotificationQuerySet, column: str) -> Iterable[str]:
+    """The values of a column, in order."""
+    return notifications.order_by(column).values_list(column, flat=True).distinct()
+
+
+def start_of_day(at: datetime) -> datetime:
+    """Midnight before `at`, in the current time zone."""
+    return timezone.localtime(at).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One line of a notification's history: its creation, an attempt or a receipt."""
+
+    at: datetime
+    attempt: WhatsAppAttempt | None = None
+    receipt: WhatsAppReceipt | None = None
+
+
+def timeline(notification: WhatsAppNotification) -> list[Moment]:
+    """What happened to the notification, in order."""
+    attempts: Any = notification.attempts.select_related("sender", "actor")
+    moments = [
+        Moment(at=notification.created_at),
+        *(Moment(at=attempt.started_at, attempt=attempt) for attempt in attempts),
+        *(Moment(at=receipt.occurred_at, receipt=receipt) for receipt in notification.receipts.all()),
+    ]
+    return sorted(moments, key=attrgetter("at"))

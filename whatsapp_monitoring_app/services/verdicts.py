@@ -1,0 +1,116 @@
+"""What an answer or a receipt does to a notification. Each function takes a notification locked by its caller."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.providers.base import Accepted, ProviderError
+from whatsapp_monitoring_app.services.retry_policy import EFFECTS, Fate, delay
+
+logger = logging.getLogger(__name__)
+
+CONFIRMATION_TIME = timedelta(minutes=5)
+_random = Random()  # noqa: S311 - spreads retries, protects nothing
+
+
+@dataclass(frozen=True)
+class Context:
+    """When a verdict falls, on whose messages, and with which dice."""
+
+    at: datetime
+    sender: WhatsAppSender | None = None
+    random: Random = _random
+
+
+def accept(notification: WhatsAppNotification, accepted: Accepted, context: Context) -> None:
+    """The provider took it."""
+    known: dict[str, Any] = {
+        "provider_message_id": accepted.provider_message_id,
+        "wa_id": accepted.wa_id,
+        "sender": context.sender,
+    }
+    moved = notification.move(
+        Status.SENT,
+        sent_at=context.at,
+        attempt_count=_count_after(notification),
+        **known,
+        **error_fields(None),
+    )
+    if not moved:
+        # A receipt was faster than the answer and went further; the id is still worth having.
+        WhatsAppNotification.objects.filter(pk=notification.pk).update(**known)
+        notification.refresh_from_db()
+
+
+def refuse(notification: WhatsAppNotification, error: ProviderError, context: Context) -> None:
+    """The provider refused it, at once or later by a receipt; the error class decides what follows."""
+    effect = EFFECTS[error.error_class]
+    if effect.stops_sender and context.sender:
+        context.sender.stop(context.at + effect.min_delay, f"{error.code} {error.message}".strip())
+    costs = effect.fate is not Fate.GIVE_BACK
+    count = _count_after(notification) if costs else notification.attempt_count
+    again_at = context.at + delay(error.error_class, _tries(notification, error), context.random, error.retry_after)
+    if not _may_try_again(notification, error, count, again_at):
+        fail(notification, error, context, attempt_count=count)
+        return
+    given_back = not costs and notification.status == Status.SENDING
+    notification.move(
+        Status.PENDING if given_back else Status.RETRY_SCHEDULED,
+        attempt_count=count,
+        next_attempt_at=again_at,
+        next_trigger=notification.next_trigger if given_back else "retry",
+        sender=None,
+        rung_at=None,
+        **error_fields(error),
+    )
+
+
+def fail(notification: WhatsAppNotification, error: ProviderError, context: Context, **changes: Any) -> None:
+    """The machine gives up."""
+    notification.move(Status.FAILED, failed_at=context.at, **error_fields(error), **changes)
+
+
+def leave_unconfirmed(notification: WhatsAppNotification, reason: str, context: Context) -> None:
+    """It may have gone out: a receipt may tell within the confirmation time."""
+    notification.move(
+        Status.UNCONFIRMED,
+        confirm_by=context.at + CONFIRMATION_TIME,
+        attempt_count=_count_after(notification),
+        sender=context.sender,
+        **error_fields(ProviderError(ErrorClass.UNCONFIRMED, message=reason)),
+    )
+
+
+def give_back(notification: WhatsAppNotification, error: ProviderError, until: datetime) -> None:
+    """The sender cannot send now: wait, at no cost. No call was made, so there is no attempt to record."""
+    notification.move(Status.PENDING, next_attempt_at=until, rung_at=None, **error_fields(error))
+
+
+def _count_after(notification: WhatsAppNotification) -> int:
+    # A late answer, or a receipt, belongs to an attempt that was counted already.
+    return notification.attempt_count + (notification.status == Status.SENDING)
+
+
+def _tries(notification: WhatsAppNotification, error: ProviderError) -> int:
+    if error.error_class is ErrorClass.THROTTLE_PAIR:
+        return notification.attempts.filter(error_class=error.error_class).count() + 1
+    return _count_after(notification)
+
+
+def _may_try_again(notification: WhatsAppNotification, error: ProviderError, count: int, again_at: datetime) -> bool:
+    effect = EFFECTS[error.error_class]
+    if effect.fate is Fate.FAIL or (notification.expires_at and again_at >= notification.expires_at):
+        return False
+    if effect.fate is Fate.GIVE_BACK and notification.status == Status.SENDING:
+        return True
+    return count < min(notification.max_attempts, effect.max_attempts or notification.max_attempts)
+
+
+def error_fields(error: ProviderError | None) -> dict[str, str]:
+    """The three columns that say what went wrong; empty when nothing did."""
+    if error is None:
+        return {"error_code": "", "error_class": "", "error_message": ""}
+    return {"error_code": error.code, "error_class": error.error_class, "error_message": error.message}

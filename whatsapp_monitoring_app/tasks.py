@@ -1,0 +1,212 @@
+"""Celery's door: the guide's function and tasks. Tasks carry ids only; the database is the queue, Celery rings.
+
+A task that is lost is found again by `recover_whatsapp_notifications`; a task that runs twice does nothing the second
+time.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from celery import shared_task
+from celery.result import AsyncResult
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from accounts.models import User
+from whatsapp_monitoring_app.models import WhatsAppNotification
+from whatsapp_monitoring_app.services import bulks, cleanup, delivery, outbox, recovery, webhooks
+
+logger = logging.getLogger(__name__)
+
+# Waits longer than this are left to the periodic sweep: a countdown longer than the broker's visibility time-out
+# would be delivered again and again.
+LONGEST_COUNTDOWN = timedelta(minutes=5)
+
+
+def send_whatsapp_async(
+    user: User | None = None,
+    message_content: str = "",
+    source_app: str = "",
+    message_type: str = "notification",
+    category: str = "general",
+    title: str = "",
+    priority: int = 3,
+    *,
+    phone_number: str = "",
+    language: str = "",
+    subject: str = "",
+    context_data: dict[str, Any] | None = None,
+    is_secret: bool = False,
+    idempotency_key: str | None = None,
+    expires_at: datetime | None = None,
+    not_before: datetime | None = None,
+) -> "AsyncResult[str]":
+    """Owe this person this message: written in the caller's transaction, sent in the background after its commit.
+
+    The result's `id` is the notification's code. If the caller rolls back, nothing is sent. If the broker is down, the
+    message waits. An `idempotency_key` that the office has used already sends nothing and gives the first result.
+    `phone_number` replaces the user's own. Raises ValueError with a sentence for people when the message cannot be
+    sent: outbox.InvalidNotification, scopes.UnknownOffice, phones.InvalidTelephone.
+    """
+    draft = outbox.Draft(
+        user=user,
+        message_content=message_content,
+        source_app=source_app,
+        message_type=message_type,
+        category=category,
+        title=title,
+        priority=priority,
+        phone_number=phone_number,
+        language=language,
+        subject=subject,
+        context_data=context_data or {},
+        is_secret=is_secret,
+        idempotency_key=idempotency_key,
+        expires_at=expires_at,
+        not_before=not_before,
+    )
+    notification, created = outbox.post(draft, timezone.now())
+    if created and not_before is None:
+        ring_after_commit(notification)
+    return AsyncResult(str(notification.code))
+
+
+def send_bulk_whatsapp_async(
+    users: Iterable[User],
+    message_content: str,
+    source_app: str,
+    message_type: str = "notification",
+    category: str = "general",
+    title: str = "",
+    priority: int = 5,
+    *,
+    created_by: User | None = None,
+) -> "AsyncResult[int]":
+    """Owe these people this message: one durable row now, one notification each in the background.
+
+    The result's `id` is the code of the WhatsAppBulk row. Raises what send_whatsapp_async raises.
+    """
+    draft = outbox.Draft(
+        message_content=message_content,
+        source_app=source_app,
+        message_type=message_type,
+        category=category,
+        title=title,
+        priority=priority,
+    )
+    bulk = bulks.create(draft, users, timezone.now(), created_by)
+    after_commit(send_bulk_whatsapp_notifications, str(bulk.code), task_id=str(bulk.code))
+    return AsyncResult(str(bulk.code))
+
+
+def ring_after_commit(notification: WhatsAppNotification) -> None:
+    """Tell a worker about the notification once the caller's transaction is safe."""
+    code = str(notification.code)
+    is_first = notification.attempt_count == 0
+    transaction.on_commit(
+        partial(_ring, code, notification.priority, task_id=code if is_first else str(uuid.uuid4())), robust=True
+    )
+
+
+def after_commit(task: Any, *args: Any, task_id: str | None = None) -> None:
+    """Start the task once the caller's transaction is safe; a broker that is away is left to recovery."""
+    transaction.on_commit(partial(_publish, task, args, task_id=task_id), robust=True)
+
+
+def _ring(code: str, priority: int, **options: Any) -> bool:
+    published = _publish(send_whatsapp_notification_async, (code,), queue=queue_for(priority), **options)
+    if not published:
+        # Not rung after all: the next recovery does it, without waiting for a lost task.
+        WhatsAppNotification.objects.filter(pk=code).update(rung_at=None)
+    return published
+
+
+def _publish(task: Any, args: tuple[Any, ...], **options: Any) -> bool:
+    try:
+        task.apply_async(args=args, **options)
+    except OperationalError as error:
+        logger.error("The broker is away: %s%s waits for recovery (%s)", task.name, args, error)
+        return False
+    return True
+
+
+def queue_for(priority: int) -> str:
+    """The queue of this priority: urgent messages do not wait behind a bulk."""
+    if priority <= 2:
+        return "whatsapp_high"
+    return "whatsapp" if priority == 3 else "whatsapp_bulk"
+
+
+@shared_task
+def send_whatsapp_notification_async(code: str) -> str:
+    """Send one notification, if it is due and nobody else is at it; its status afterwards."""
+    notification = delivery.deliver(uuid.UUID(code))
+    if notification is None:
+        return "not mine"
+    _ring_again_soon(notification)
+    return notification.status
+
+
+def _ring_again_soon(notification: WhatsAppNotification) -> None:
+    if notification.next_attempt_at is None:
+        return
+    wait = notification.next_attempt_at - timezone.now()
+    if wait < LONGEST_COUNTDOWN:
+        WhatsAppNotification.objects.filter(pk=notification.pk).update(rung_at=notification.next_attempt_at)
+        _ring(str(notification.code), notification.priority, countdown=max(wait.total_seconds(), 0))
+
+
+@shared_task(queue="whatsapp_bulk")
+def send_bulk_whatsapp_notifications(code: str) -> int:
+    """Write and ring the notifications of one bulk message; how many are new."""
+    new = bulks.expand(uuid.UUID(code), timezone.now())
+    for notification in new:
+        ring_after_commit(notification)
+    return len(new)
+
+
+@shared_task
+def process_whatsapp_retries_task() -> int:
+    """Ring for every notification whose time has come and that no worker was told of; how many."""
+    due = recovery.to_ring()
+    for code, priority in due:
+        _ring(str(code), priority)
+    return len(due)
+
+
+@shared_task
+def recover_whatsapp_notifications() -> dict[str, int]:
+    """Find again what was lost between the steps: dead workers, lost tasks, early receipts, unprocessed payloads."""
+    at = timezone.now()
+    counts = {
+        "expired": recovery.expire(at),
+        "abandoned": recovery.release_abandoned(at),
+        "settled": recovery.settle_unconfirmed(at),
+        "receipts": recovery.apply_early_receipts(at),
+    }
+    lost = recovery.lost_webhooks(at)
+    for log_id in lost:
+        _publish(apply_whatsapp_webhook, (log_id,))
+    return {**counts, "payloads": len(lost), "rung": process_whatsapp_retries_task()}
+
+
+@shared_task
+def apply_whatsapp_webhook(log_id: int) -> int:
+    """Apply one stored webhook payload; how many receipts it held."""
+    return webhooks.process(log_id, timezone.now())
+
+
+@shared_task
+def cleanup_old_whatsapp_attempts() -> dict[str, int]:
+    """Delete what is older than the retention; how many rows of each kind."""
+    return cleanup.delete_old(
+        timezone.now(),
+        keep=timedelta(days=settings.WHATSAPP_RETENTION_DAYS),
+        keep_payloads=timedelta(days=settings.WHATSAPP_WEBHOOK_RETENTION_DAYS),
+    )
