@@ -1,0 +1,28 @@
+"""What happens to a message after it was accepted, told to the project by webhook."""
+
+from random import Random
+
+import anyio
+
+from whatsapp_monitoring_app.sandbox import webhooks
+from whatsapp_monitoring_app.sandbox.behaviours import Behaviour
+from whatsapp_monitoring_app.sandbox.config import SandboxConfig
+from whatsapp_monitoring_app.sandbox.phones import Message, Phones, now
+
+
+async def play(config: SandboxConfig, phones: Phones, message: Message, behaviour: Behaviour, random: Random) -> None:
+    """Move the message from receipt to receipt, as long as the sandbox remembers it."""
+    delays = {
+        "sent": config.sent_delay,
+        "failed": config.sent_delay,
+        "delivered": config.delivered_delay,
+        "read": config.read_delay,
+    }
+    for status in behaviour.receipts:
+        await anyio.sleep(random.uniform(*delays[status]))
+        if not phones.remembers(message):
+            return
+        message.status = status
+        error = behaviour.failure if status == "failed" else None
+        message.failure_code = error.code if error else None
+        await webhooks.post(config, webhooks.status_update(config, message, now(), error))

@@ -1,0 +1,65 @@
+"""The sending endpoint of Cloud API."""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from whatsapp_monitoring_app.sandbox import cloud_api, receipts
+from whatsapp_monitoring_app.sandbox.behaviours import Answer
+from whatsapp_monitoring_app.sandbox.errors import Refused
+from whatsapp_monitoring_app.sandbox.phones import Message
+from whatsapp_monitoring_app.sandbox.sandbox import Sandbox
+
+
+async def send_message(request: Request) -> Response:
+    sandbox: Sandbox = request.app.state.sandbox
+    authorization = request.headers.get("authorization", "")
+    try:
+        message, behaviour = sandbox.receive(
+            request.path_params["phone_number_id"], authorization, await request.body()
+        )
+    except Refused as refused:
+        return _refusal(refused, sandbox)
+    if sandbox.config.webhook_url is not None:
+        request.state.tasks.start_soon(
+            receipts.play, sandbox.config, sandbox.phones, message, behaviour, sandbox.random
+        )
+    return await ANSWERS[behaviour.answer](request, message)
+
+
+def _refusal(refused: Refused, sandbox: Sandbox) -> Response:
+    error = refused.error
+    if error.code is None:
+        return Response(status_code=error.http_status)
+    return JSONResponse(cloud_api.refused(error, sandbox.random), error.http_status)
+
+
+async def _complete(request: Request, message: Message) -> Response:
+    return JSONResponse(cloud_api.accepted(message.to, message.wa_id, message.wamid))
+
+
+async def _without_id(request: Request, message: Message) -> Response:
+    return JSONResponse(cloud_api.accepted(message.to, message.wa_id, wamid=None))
+
+
+async def _late(request: Request, message: Message) -> Response:
+    await anyio.sleep(request.app.state.sandbox.config.stall_seconds)
+    return await _complete(request, message)
+
+
+async def _never(request: Request, message: Message) -> Response:
+    request.app.state.hang_up(request)
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    # The connection is gone, so nobody receives this.
+    return Response()
+
+
+ANSWERS: dict[Answer, Callable[[Request, Message], Awaitable[Response]]] = {
+    Answer.COMPLETE: _complete,
+    Answer.WITHOUT_ID: _without_id,
+    Answer.LATE: _late,
+    Answer.NEVER: _never,
+}
