@@ -1,0 +1,86 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from whatsapp_monitoring_app.models import (
+    WhatsAppAttempt,
+    WhatsAppBulk,
+    WhatsAppNotification,
+    WhatsAppReceipt,
+    WhatsAppSender,
+    WhatsAppWebhookLog,
+)
+
+
+class ReadOnly:
+    """What the engine writes is looked at here, never edited: a status changed by hand would lie."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class AttemptInline(ReadOnly, admin.TabularInline[WhatsAppAttempt, WhatsAppNotification]):
+    model = WhatsAppAttempt
+    fields = ("number", "trigger", "started_at", "duration", "outcome", "http_status", "error_code", "error_message")
+
+
+@admin.register(WhatsAppNotification)
+class NotificationAdmin(ReadOnly, admin.ModelAdmin[WhatsAppNotification]):
+    list_display = ("created_at", "source_app", "phone_number", "title", "status", "attempt_count")
+    list_filter = ("status", "error_class", "source_app")
+    search_fields = ("code", "phone_number", "provider_message_id", "subject")
+    inlines = (AttemptInline,)
+
+
+@admin.register(WhatsAppReceipt)
+class ReceiptAdmin(ReadOnly, admin.ModelAdmin[WhatsAppReceipt]):
+    list_display = ("received_at", "provider_message_id", "status", "applied_at")
+    list_filter = ("status",)
+    search_fields = ("provider_message_id", "tracking")
+
+
+@admin.register(WhatsAppWebhookLog)
+class WebhookLogAdmin(ReadOnly, admin.ModelAdmin[WhatsAppWebhookLog]):
+    list_display = ("received_at", "provider", "processed_at", "error")
+    list_filter = ("provider",)
+
+
+@admin.register(WhatsAppBulk)
+class BulkAdmin(ReadOnly, admin.ModelAdmin[WhatsAppBulk]):
+    list_display = ("created_at", "source_app", "title", "created_by", "finished_at")
+
+
+class SenderForm(forms.ModelForm[WhatsAppSender]):
+    new_token = forms.CharField(
+        label=_("New token"),
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Written, never shown. Leave empty to keep the present one."),
+    )
+
+    class Meta:
+        model = WhatsAppSender
+        fields = ("code", "label", "provider", "account_id", "is_active", "stopped_until", "stop_reason")
+
+    def save(self, commit: bool = True) -> Any:
+        if self.cleaned_data["new_token"]:
+            self.instance.token = self.cleaned_data["new_token"]
+        return super().save(commit)
+
+
+@admin.register(WhatsAppSender)
+class SenderAdmin(admin.ModelAdmin[WhatsAppSender]):
+    form = SenderForm
+    list_display = ("label", "provider", "account_id", "is_active", "stopped_until")
+    search_fields = ("code", "label")

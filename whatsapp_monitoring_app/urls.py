@@ -1,0 +1,40 @@
+"""The monitoring's addresses: the same screens for every office, and the providers' webhooks."""
+
+from django.urls import URLPattern, path
+
+from whatsapp_monitoring_app.scopes import Scope
+from whatsapp_monitoring_app.views import monitoring, webhooks
+
+urlpatterns = [path("cloud/", webhooks.CloudApiWebhookView.as_view(), name="whatsapp_cloud_webhook")]
+
+
+def monitoring_urls(scope: Scope) -> list[URLPattern]:
+    """The monitoring screens of one office, under `whatsapp/monitoring/`."""
+    return [
+        path("whatsapp/monitoring/", monitoring.DashboardView.as_view(scope=scope), name="whatsapp_monitoring"),
+        path(
+            "whatsapp/monitoring/list/",
+            monitoring.NotificationListView.as_view(scope=scope),
+            name="whatsapp_monitoring_list",
+        ),
+        path(
+            "whatsapp/monitoring/retry/",
+            monitoring.RetryFailedView.as_view(scope=scope),
+            name="whatsapp_retry_failed",
+        ),
+        *details_urls(scope),
+    ]
+
+
+def details_urls(scope: Scope) -> list[URLPattern]:
+    """The screens of one message, for an office that binds the other screens itself."""
+    return [
+        path(
+            "whatsapp/monitoring/<uuid:code>/",
+            monitoring.DetailsView.as_view(scope=scope),
+            name="whatsapp_attempt_details",
+        ),
+        path(
+            "whatsapp/monitoring/<uuid:code>/retry/", monitoring.RetryView.as_view(scope=scope), name="whatsapp_retry"
+        ),
+    ]

@@ -1,0 +1,179 @@
+"""The monitoring screens, written once for every office."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from whatsapp_monitoring_app import scopes, tasks
+from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppSender
+from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.services import explanations, retries, statistics
+from whatsapp_monitoring_app.views.scoped import ScopedMixin
+
+ROWS_PER_PAGE = 25
+RECENT = 8
+
+
+class DashboardView(ScopedMixin):
+    """What went out, what did not, and what needs a person."""
+
+    template_name = "whatsapp_monitoring.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        visible = self.notifications()
+        now = timezone.now()
+        context = self.get_context_data(
+            title=_("WhatsApp monitoring"),
+            today=statistics.summary(visible.filter(created_at__gte=statistics.start_of_day(now))),
+            week=statistics.summary(visible.filter(created_at__gte=now - statistics.WEEK)),
+            causes=statistics.causes(visible.filter(created_at__gte=now - statistics.WEEK)),
+            offices=statistics.by_office(visible.filter(created_at__gte=now - statistics.WEEK))
+            if self.office.sees_every_office
+            else None,
+            to_handle=statistics.to_handle(visible, now).select_related("user")[:RECENT],
+            failed_count=visible.failed().count(),
+            recent=visible.select_related("user")[:RECENT],
+            stopped_senders=[sender for sender in WhatsAppSender.objects.all() if sender.is_stopped(now)],
+        )
+        return self.render_to_response(context)
+
+
+class FilterForm(forms.Form):
+    """The list's filters, as they stand in its address."""
+
+    q = forms.CharField(label=gettext_lazy("Search"), required=False, max_length=100)
+    status = forms.ChoiceField(label=gettext_lazy("Status"), required=False)
+    message_type = forms.ChoiceField(label=gettext_lazy("Type"), required=False)
+    category = forms.ChoiceField(label=gettext_lazy("Category"), required=False)
+    source_app = forms.ChoiceField(label=gettext_lazy("Office"), required=False)
+
+    def __init__(self, data: Any, visible: NotificationQuerySet, *, with_office: bool) -> None:
+        super().__init__(data)
+        # Not declared above: Django's forms have an attribute of this name.
+        self.fields["error_class"] = forms.ChoiceField(label=gettext_lazy("Cause"), required=False)
+        everything = ("", _("All"))
+        self._choose("status", [everything, *Status.choices])
+        self._choose("error_class", [everything, *ErrorClass.choices])
+        for name in ("message_type", "category"):
+            self._choose(name, [everything, *((value, value) for value in statistics.distinct(visible, name))])
+        self._choose(
+            "source_app", [everything, *((scope.office, scope.label) for scope in scopes.all_scopes().values())]
+        )
+        if not with_office:
+            del self.fields["source_app"]
+
+    def _choose(self, name: str, choices: list[Any]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+
+    def apply(self, notifications: NotificationQuerySet) -> NotificationQuerySet:
+        """The notifications that pass the filters; a filter that is not understood filters nothing."""
+        self.is_valid()
+        chosen = {name: value for name, value in self.cleaned_data.items() if value}
+        text = chosen.pop("q", "")
+        found = notifications.filter(**chosen)
+        return found.matching(text) if text else found
+
+    @property
+    def is_filtering(self) -> bool:
+        return any(self.cleaned_data.values())
+
+
+class NotificationListView(ScopedMixin):
+    template_name = "whatsapp_monitoring_list.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form = FilterForm(request.GET, self.notifications(), with_office=self.office.sees_every_office)
+        found = form.apply(self.notifications()).select_related("user")
+        page = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+        query = request.GET.copy()
+        query.pop("page", None)
+        context = self.get_context_data(
+            title=_("WhatsApp messages"),
+            form=form,
+            page=page,
+            query=query.urlencode(),
+            failed_count=self.notifications().failed().count(),
+        )
+        return self.render_to_response(context)
+
+
+class DetailsView(ScopedMixin):
+    """Everything about one message: what was said, each attempt, each receipt, the error in plain words."""
+
+    template_name = "whatsapp_attempt_details.html"
+
+    def get(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+        notification = get_object_or_404(self.notifications().select_related("user", "sender"), pk=code)
+        context = self.get_context_data(
+            title=notification.title or notification.message_type,
+            notification=notification,
+            timeline=statistics.timeline(notification),
+            explanation=explanations.explain(notification),
+            office_label=scopes.get(notification.source_app).label,
+        )
+        if request.headers.get("HX-Request"):
+            return render(request, "whatsapp_monitoring_app/_details_live.html", context)
+        return self.render_to_response(context)
+
+
+class RetryView(ScopedMixin):
+    """One more attempt for one message."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+        notification = get_object_or_404(self.notifications(), pk=code)
+        try:
+            retries.retry(notification, self.person, timezone.now())
+        except retries.NotRetryable as error:
+            messages.warning(request, str(error))
+        else:
+            tasks.ring_after_commit(notification)
+            messages.success(request, _("A new attempt is queued. Its result will show here."))
+        return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
+
+
+class RetryFailedView(ScopedMixin):
+    """One more attempt for every failed message that this office sees."""
+
+    template_name = "whatsapp_retry_failed.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        failed = self.notifications().failed()
+        context = self.get_context_data(
+            title=_("Retry the failed messages"), failed_count=failed.count(), causes=statistics.causes(failed)
+        )
+        return self.render_to_response(context)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        queued = retries.retry_all(self.notifications(), self.person, timezone.now())
+        for notification in queued:
+            tasks.ring_after_commit(notification)
+        if queued:
+            text = ngettext(
+                "%(count)d message is queued for a new attempt.",
+                "%(count)d messages are queued for a new attempt.",
+                len(queued),
+            )
+            messages.success(request, text % {"count": len(queued)})
+        else:
+            messages.info(request, _("There is no failed message to retry."))
+        return redirect(self._next())
+
+    def _next(self) -> str:
+        wanted = self.request.POST.get("next", "")
+        if url_has_allowed_host_and_scheme(wanted, allowed_hosts={self.request.get_host()}):
+            return wanted
+        return reverse(f"{self.office.office}:whatsapp_monitoring")

@@ -1,0 +1,74 @@
+"""The tenancy guard: every page of an office inherits it, and none can run without a scope."""
+
+from typing import Any, cast
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
+
+from accounts.models import User
+from whatsapp_monitoring_app.models import WhatsAppNotification
+from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.scopes import Scope
+
+
+class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
+    """A page of one office: who may open it, which rows it shows, which template it takes.
+
+    `scope` comes through `as_view(scope=…)`. Somebody who is not logged in goes to the login page; somebody of another
+    office gets 403. The office's own template wins over the shared one of the same name.
+    """
+
+    scope: Scope | None = None
+    template_name = ""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return self.ask_to_log_in(request)
+        if not request.user.has_perm(self.office.permission):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    @property
+    def office(self) -> Scope:
+        """The view's scope. Raises ImproperlyConfigured when it was bound to none."""
+        if self.scope is None:
+            raise ImproperlyConfigured(f"{type(self).__name__} needs a scope: as_view(scope=…)")
+        return self.scope
+
+    @property
+    def person(self) -> User:
+        """Who is logged in."""
+        return cast(User, self.request.user)
+
+    def ask_to_log_in(self, request: HttpRequest) -> HttpResponse:
+        if request.headers.get("HX-Request"):
+            # A login page must not be swapped into a piece of the page.
+            return HttpResponse(status=401, headers={"HX-Redirect": redirect_to_login(request.path).url})
+        return redirect_to_login(request.get_full_path())
+
+    def notifications(self) -> NotificationQuerySet:
+        """The notifications that this office may see."""
+        return WhatsAppNotification.objects.visible_to(self.office)
+
+    def get_template_names(self) -> list[str]:
+        return [f"{self.office.app}/{self.template_name}", f"whatsapp_monitoring_app/{self.template_name}"]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(scope=self.office, base_template=self.office.base_template, **kwargs)
+
+
+class ScopedJsonMixin(ScopedMixin):
+    """A JSON endpoint of one office: 401 and 403 in JSON instead of pages."""
+
+    def ask_to_log_in(self, request: HttpRequest) -> HttpResponse:
+        return JsonResponse({"success": False, "error": _("Log in first.")}, status=401)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except PermissionDenied:
+            return JsonResponse({"success": False, "error": _("This office is not yours.")}, status=403)
