@@ -1,0 +1,113 @@
+"""Creating a client in the background: a row that is asked for, worked on and finished."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from accounts import phones
+from accounts.models import User
+from agent_chine_app.apps import AgentChineConfig
+from agent_chine_app.client_management import create_client
+from agent_chine_app.models import Client, ClientCreation
+from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
+from whatsapp_monitoring_app.tasks import send_whatsapp_async
+
+TRIES_AT_MOST = 5
+
+
+class InvalidClient(ValueError):
+    """What is known of the client is not enough; nothing was written. The message is a sentence for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewClient:
+    """A client as somebody gives them."""
+
+    telephone: str
+    first_name: str
+    last_name: str
+    email: str = ""
+    language: str = "fr"
+
+
+def submit(
+    client: NewClient, requested_by: User | None = None, code: uuid.UUID | None = None
+) -> tuple[ClientCreation, bool]:
+    """Write down that this client is to be created; with it, whether it is new.
+
+    `code`, when the caller makes it, turns the same request sent twice into one creation.
+    Raises phones.InvalidTelephone or InvalidClient.
+    """
+    if not client.first_name.strip() or not client.last_name.strip():
+        raise InvalidClient(_("A client needs a first name and a last name."))
+    return ClientCreation.objects.get_or_create(
+        code=code or uuid.uuid4(),
+        defaults={
+            "telephone": phones.to_e164(client.telephone, AgentChineConfig.scope.country),
+            "first_name": client.first_name.strip()[:150],
+            "last_name": client.last_name.strip()[:150],
+            "email": client.email,
+            "language": client.language,
+            "requested_by": requested_by,
+        },
+    )
+
+
+def run(code: uuid.UUID, at: datetime) -> ClientCreation:
+    """Create the client and owe them their first-password link. Running it twice creates and sends once."""
+    creation = ClientCreation.objects.get(pk=code)
+    if creation.is_finished:
+        return creation
+    if creation.tries >= TRIES_AT_MOST:
+        creation.fail(_("The creation was interrupted too often. Start it again."), at)
+        return creation
+    ClientCreation.objects.filter(pk=code).update(tries=creation.tries + 1, rung_at=at)
+    creation.reach(creation.Step.ACCOUNT)
+    try:
+        _create_and_tell(creation, at)
+    except ValueError as error:
+        creation.fail(str(error), at)
+    return creation
+
+
+@transaction.atomic
+def _create_and_tell(creation: ClientCreation, at: datetime) -> None:
+    client, was_new = create_client(
+        creation.telephone,
+        creation.first_name,
+        creation.last_name,
+        creation.email,
+        language=creation.language,
+        created_by=creation.requested_by,
+    )
+    creation.reach(creation.Step.NOTIFICATION)
+    creation.client, creation.was_new = client, was_new
+    creation.notification_code = tell(client)
+    creation.succeed(at)
+
+
+def tell(client: Client) -> uuid.UUID:
+    """Owe the client the message that carries their first-password link, once; the notification's code."""
+    with translation.override(client.user.language):
+        text = _(
+            "Hello %(name)s, your TS Air Cargo account is ready. Choose your password here: %(link)s "
+            "(valid for 72 hours, once)."
+        ) % {"name": client.user.first_name, "link": FIRST_PASSWORD_LINK}
+        title = _("Account created")
+    task = send_whatsapp_async(
+        user=client.user,
+        message_content=text,
+        source_app=AgentChineConfig.scope.office,
+        message_type="account_creation",
+        category="credentials",
+        title=title,
+        priority=1,
+        subject=f"client:{client.pk}",
+        is_secret=True,
+        idempotency_key=f"account_creation:{client.pk}",
+    )
+    return uuid.UUID(task.id)

@@ -1,0 +1,30 @@
+"""Celery's door to the China office."""
+
+import uuid
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from agent_chine_app import client_creation
+from agent_chine_app.models import ClientCreation
+from whatsapp_monitoring_app.tasks import after_commit
+
+PATIENCE = timedelta(minutes=2)
+
+
+@shared_task
+def create_client_account_async(code: str) -> str:
+    """Create the client that this ClientCreation asks for, and tell them; its status afterwards."""
+    return client_creation.run(uuid.UUID(code), timezone.now()).status
+
+
+@shared_task
+def recover_client_creations() -> int:
+    """Ring again for creations whose task was lost or whose worker died; how many."""
+    at = timezone.now()
+    lost = list(ClientCreation.objects.unfinished(at - PATIENCE).values_list("pk", flat=True)[:500])
+    ClientCreation.objects.filter(pk__in=lost).update(rung_at=at)
+    for code in lost:
+        after_commit(create_client_account_async, str(code))
+    return len(lost)

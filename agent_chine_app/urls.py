@@ -1,0 +1,28 @@
+from django.urls import path
+
+from agent_chine_app import views, whatsapp_views
+from agent_chine_app.apps import AgentChineConfig
+from whatsapp_monitoring_app.urls import details_urls
+
+app_name = "agent_chine"
+scope = AgentChineConfig.scope
+create_client_api = views.ClientApiView.as_view(scope=scope)
+
+urlpatterns = [
+    path("", views.HomeView.as_view(scope=scope), name="home"),
+    path("clients/", views.ClientListView.as_view(scope=scope), name="client_list"),
+    path("clients/new/", views.ClientCreateView.as_view(scope=scope), name="client_create"),
+    path("clients/creations/<uuid:code>/", views.ClientCreationView.as_view(scope=scope), name="client_creation"),
+    path("colis/", views.ColisListView.as_view(scope=scope), name="colis_list"),
+    path("colis/new/", views.ColisCreateView.as_view(scope=scope), name="colis_create"),
+    path("api/clients/", create_client_api, name="create_client_api"),
+    path(
+        "api/clients/<str:task_id>/", views.ClientCreationApiView.as_view(scope=scope), name="client_creation_status"
+    ),
+]
+urlpatterns += [
+    path("whatsapp/monitoring/", whatsapp_views.whatsapp_monitoring_dashboard, name="whatsapp_monitoring"),
+    path("whatsapp/monitoring/list/", whatsapp_views.whatsapp_monitoring_list, name="whatsapp_monitoring_list"),
+    path("whatsapp/monitoring/retry/", whatsapp_views.retry_failed_notifications, name="whatsapp_retry_failed"),
+]
+urlpatterns += details_urls(scope)

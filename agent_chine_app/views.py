@@ -1,0 +1,186 @@
+"""The China office's own pages: home, clients, parcels."""
+
+import json
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+
+from agent_chine_app import client_async_utils
+from agent_chine_app.forms import ClientForm, ColisForm
+from agent_chine_app.models import Client, ClientCreation, Colis
+from agent_chine_app.notifications import notify_colis_created
+from whatsapp_monitoring_app.services import statistics
+from whatsapp_monitoring_app.views.scoped import ScopedJsonMixin, ScopedMixin
+
+ROWS_PER_PAGE = 25
+RECENT = 5
+
+
+class HomeView(ScopedMixin):
+    template_name = "home.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        context = self.get_context_data(
+            title=self.office.label,
+            client_count=Client.objects.count(),
+            colis_count=Colis.objects.on_the_way().count(),
+            summary=statistics.summary(self.notifications()),
+            recent_colis=Colis.objects.select_related("client__user")[:RECENT],
+            creations=ClientCreation.objects.filter(requested_by=self.person)[:RECENT],
+        )
+        return self.render_to_response(context)
+
+
+class ClientListView(ScopedMixin):
+    template_name = "client_list.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        text = request.GET.get("q", "").strip()
+        clients = Client.objects.select_related("user").annotate(colis_count=Count("colis"))
+        found = clients.matching(text) if text else clients
+        page = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+        return self.render_to_response(self.get_context_data(title=_("Clients"), page=page, q=text))
+
+
+class ClientCreateView(ScopedMixin):
+    template_name = "client_create.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._show(ClientForm(initial={"request_id": uuid.uuid4()}))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = ClientForm(request.POST)
+        if not form.is_valid():
+            return self._show(form, status=422)
+        values = dict(form.cleaned_data)
+        result = client_async_utils.create_client_for_view(request, code=values.pop("request_id"), **values)
+        if not result["success"]:
+            form.add_error(None, result["error"])
+            return self._show(form, status=422)
+        return redirect(f"{self.office.office}:client_creation", code=result["task_id"])
+
+    def _show(self, form: forms.Form, status: int = 200) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(title=_("New client"), form=form), status=status)
+
+
+class ClientCreationView(ScopedMixin):
+    """The live progress of one creation; the piece that refreshes itself stops when the creation is over."""
+
+    template_name = "client_creation.html"
+
+    def get(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+        creation = get_object_or_404(ClientCreation.objects.select_related("client__user"), pk=code)
+        context = self.get_context_data(title=_("New client"), creation=creation)
+        if request.headers.get("HX-Request"):
+            return render(request, "agent_chine_app/_client_creation.html", context)
+        return self.render_to_response(context)
+
+
+class ColisListView(ScopedMixin):
+    template_name = "colis_list.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        text = request.GET.get("q", "").strip()
+        colis = Colis.objects.select_related("client__user")
+        page = Paginator(colis.matching(text) if text else colis, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+        return self.render_to_response(self.get_context_data(title=_("Parcels"), page=page, q=text))
+
+
+class ColisCreateView(ScopedMixin):
+    template_name = "colis_create.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        client = request.GET.get("client")
+        return self._show(ColisForm(initial={"request_id": uuid.uuid4(), "client": client}))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = ColisForm(request.POST)
+        if not form.is_valid():
+            return self._show(form, status=422)
+        colis = self._create_once(form)
+        messages.success(
+            request,
+            _("Parcel %(number)s is registered; %(client)s will be told on WhatsApp.")
+            % {"number": colis.numero_suivi, "client": colis.client},
+        )
+        return redirect(f"{self.office.office}:colis_list")
+
+    @transaction.atomic
+    def _create_once(self, form: ColisForm) -> Colis:
+        wanted: Colis = form.save(commit=False)
+        colis, created = Colis.objects.get_or_create(
+            request_id=wanted.request_id,
+            defaults={
+                "client": wanted.client,
+                "description": wanted.description,
+                "weight_kg": wanted.weight_kg,
+                "created_by": self.person,
+            },
+        )
+        if created:
+            notify_colis_created(colis)
+        return colis
+
+    def _show(self, form: ColisForm, status: int = 200) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(title=_("New parcel"), form=form), status=status)
+
+
+class ClientApiView(ScopedJsonMixin):
+    """Create a client from JSON: `telephone`, `first_name`, `last_name`, and perhaps `email`."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        try:
+            data = _client_in(request.body)
+        except ValueError as error:
+            return JsonResponse({"success": False, "error": str(error)}, status=400)
+        result = client_async_utils.create_client_for_view(request, **data)
+        return JsonResponse(result, status=200 if result["success"] else 400)
+
+
+class ClientCreationApiView(ScopedJsonMixin):
+    """How far a creation is, in JSON; an unknown id is UNKNOWN, with status 404."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest, task_id: str) -> HttpResponse:
+        status = client_async_utils.get_client_creation_status(task_id)
+        return JsonResponse(status, status=404 if status["status"] == "UNKNOWN" else 200)
+
+
+def _client_in(body: bytes) -> dict[str, Any]:
+    """The client that a JSON body describes. Raises ValueError with a sentence for people."""
+    try:
+        data = json.loads(body)
+    except ValueError as error:
+        raise ValueError(_("The body is not JSON.")) from error
+    if not isinstance(data, dict):
+        raise ValueError(_("The body is not a JSON object."))
+    for name in ("telephone", "first_name", "last_name"):
+        if not isinstance(data.get(name), str) or not data[name].strip():
+            raise ValueError(_("The field “%(field)s” is missing.") % {"field": name})
+    email = data.get("email") or ""
+    if email:
+        _check_email(email)
+    return {
+        "telephone": data["telephone"],
+        "first_name": data["first_name"],
+        "last_name": data["last_name"],
+        "email": email,
+    }
+
+
+def _check_email(email: Any) -> None:
+    try:
+        forms.EmailField().clean(email)
+    except forms.ValidationError as error:
+        raise ValueError(_("“%(email)s” is not an e-mail address.") % {"email": email}) from error
