@@ -1,0 +1,60 @@
+"""The Mali office's own pages: home, parcels and their arrival."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from agent_chine_app.models import Colis
+from agent_mali_app.whatsapp_integration import notify_colis_arrival_mali
+from whatsapp_monitoring_app.services import statistics
+from whatsapp_monitoring_app.views.scoped import ScopedMixin
+
+ROWS_PER_PAGE = 25
+RECENT = 5
+
+
+class HomeView(ScopedMixin):
+    template_name = "home.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        context = self.get_context_data(
+            title=self.office.label,
+            awaited_count=Colis.objects.on_the_way().count(),
+            arrived_count=Colis.objects.filter(status=Colis.Status.ARRIVED).count(),
+            summary=statistics.summary(self.notifications()),
+            awaited=Colis.objects.on_the_way().select_related("client__user")[:RECENT],
+        )
+        return self.render_to_response(context)
+
+
+class ColisListView(ScopedMixin):
+    template_name = "colis_list.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        text = request.GET.get("q", "").strip()
+        colis = Colis.objects.select_related("client__user")
+        page = Paginator(colis.matching(text) if text else colis, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+        return self.render_to_response(self.get_context_data(title=_("Parcels"), page=page, q=text))
+
+
+class ColisArrivalView(ScopedMixin):
+    """Note that a parcel has arrived, and tell its client."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        colis = get_object_or_404(Colis.objects.select_related("client__user"), pk=pk)
+        with transaction.atomic():
+            is_first = Colis.objects.arrive(colis.pk, timezone.now())
+            if is_first:
+                notify_colis_arrival_mali(colis)
+        names = {"number": colis.numero_suivi, "client": colis.client}
+        if is_first:
+            messages.success(request, _("Parcel %(number)s has arrived; %(client)s will be told on WhatsApp.") % names)
+        else:
+            messages.info(request, _("Parcel %(number)s had arrived already; %(client)s was told once.") % names)
+        return redirect(f"{self.office.office}:colis_list")

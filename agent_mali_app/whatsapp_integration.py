@@ -1,0 +1,62 @@
+"""The Mali office's WhatsApp: its messages, and the monitoring screens bound to it."""
+
+from typing import Any
+
+from celery.result import AsyncResult
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from agent_chine_app.models import Colis
+from agent_mali_app.apps import AgentMaliConfig
+from whatsapp_monitoring_app.tasks import send_whatsapp_async
+from whatsapp_monitoring_app.views import monitoring
+
+scope = AgentMaliConfig.scope
+
+whatsapp_monitoring_dashboard = monitoring.DashboardView.as_view(scope=scope)
+whatsapp_monitoring_list = monitoring.NotificationListView.as_view(scope=scope)
+whatsapp_attempt_details = monitoring.DetailsView.as_view(scope=scope)
+retry_failed_notifications = monitoring.RetryFailedView.as_view(scope=scope)
+
+
+def send_whatsapp_notification_mali(
+    user: User | None = None,
+    message_content: str = "",
+    message_type: str = "notification",
+    category: str = "general",
+    title: str = "",
+    priority: int = 3,
+    **extras: Any,
+) -> "AsyncResult[str]":
+    """send_whatsapp_async in the name of the Mali office; `extras` are its keyword-only arguments."""
+    return send_whatsapp_async(
+        user=user,
+        message_content=message_content,
+        source_app=scope.office,
+        message_type=message_type,
+        category=category,
+        title=title,
+        priority=priority,
+        **extras,
+    )
+
+
+def notify_colis_arrival_mali(colis: Colis) -> "AsyncResult[str]":
+    """Tell the client that the parcel can be fetched, once per parcel."""
+    user = colis.client.user
+    with translation.override(user.language):
+        message = _("🎉 Your parcel %(number)s has arrived in Mali! Come and fetch it.") % {
+            "number": colis.numero_suivi
+        }
+        title = _("Arrival in Mali")
+    return send_whatsapp_notification_mali(
+        user=user,
+        message_content=message,
+        message_type="delivery",
+        category="colis_arrival",
+        title=title,
+        priority=1,
+        subject=colis.subject,
+        idempotency_key=f"colis_arrival:{colis.numero_suivi}",
+    )
