@@ -1,0 +1,12 @@
+from django.urls import path
+from django.views.generic import RedirectView
+
+from admin_chine_app.apps import AdminChineConfig
+from whatsapp_monitoring_app.urls import monitoring_urls
+
+app_name = "admin_chine"
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin_chine:whatsapp_monitoring"), name="home"),
+    *monitoring_urls(AdminChineConfig.scope),
+]
