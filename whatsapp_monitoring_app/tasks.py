@@ -162,7 +162,7 @@ def _ring_again_soon(notification: WhatsAppNotification) -> None:
         _ring(str(notification.code), notification.priority, countdown=max(wait.total_seconds(), 0))
 
 
-@shared_task(queue="whatsapp_bulk")
+@shared_task
 def send_bulk_whatsapp_notifications(code: str) -> int:
     """Write and ring the notifications of one bulk message; how many are new."""
     new = bulks.expand(uuid.UUID(code), timezone.now())
@@ -190,10 +190,14 @@ def recover_whatsapp_notifications() -> dict[str, int]:
         "settled": recovery.settle_unconfirmed(at),
         "receipts": recovery.apply_early_receipts(at),
     }
-    lost = recovery.lost_webhooks(at)
-    for log_id in lost:
+    payloads = recovery.lost_webhooks(at)
+    for log_id in payloads:
         _publish(apply_whatsapp_webhook, (log_id,))
-    return {**counts, "payloads": len(lost), "rung": process_whatsapp_retries_task()}
+    bulk_messages = recovery.lost_bulks(at)
+    for code in bulk_messages:
+        _publish(send_bulk_whatsapp_notifications, (str(code),))
+    found = {"payloads": len(payloads), "bulks": len(bulk_messages), "rung": process_whatsapp_retries_task()}
+    return counts | found
 
 
 @shared_task

@@ -13,12 +13,12 @@ SYSTEM_SENDER = "systeme"
 SENDER_LABELS = {"chine": "Chine", "mali": "Mali", SYSTEM_SENDER: "Système"}
 
 
-def provision(apps: Any, **signal: Any) -> None:
+def provision(apps: Any = None, **signal: Any) -> None:
     """Create what is missing, after each migration; safe to repeat.
 
     Not a data migration: a new office comes without one, and a flushed database gets its offices back.
     """
-    if "whatsappsender" not in apps.all_models["whatsapp_monitoring_app"]:
+    if apps and "whatsappsender" not in apps.all_models["whatsapp_monitoring_app"]:
         return  # the app was migrated back to nothing
     for scope in scopes.all_scopes().values():
         _provide_permission(scope)

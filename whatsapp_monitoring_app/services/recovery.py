@@ -15,6 +15,7 @@ from whatsapp_monitoring_app.models import (
     ErrorClass,
     Status,
     Trigger,
+    WhatsAppBulk,
     WhatsAppNotification,
     WhatsAppReceipt,
     WhatsAppWebhookLog,
@@ -90,6 +91,12 @@ def to_ring(at: datetime | None = None) -> list[tuple[uuid.UUID, int]]:
     rows = list(due.select_for_update(skip_locked=True).values_list("code", "priority")[: BATCH * 4])
     WhatsAppNotification.objects.filter(code__in=[code for code, _priority in rows]).update(rung_at=at)
     return rows
+
+
+def lost_bulks(at: datetime) -> list[uuid.UUID]:
+    """Bulk messages that were asked for but not, or not completely, turned into notifications."""
+    lost = WhatsAppBulk.objects.filter(finished_at=None, created_at__lt=at - PATIENCE)
+    return list(lost.values_list("pk", flat=True)[:BATCH])
 
 
 def lost_webhooks(at: datetime) -> list[int]:

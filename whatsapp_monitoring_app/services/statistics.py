@@ -67,7 +67,7 @@ def by_office(notifications: NotificationQuerySet) -> list[OfficeSummary]:
     """One summary per installed office that has sent anything."""
     known = scopes.all_scopes()
     counts = _counts()
-    rows = notifications.order_by("source_app").values("source_app").annotate(**counts)
+    rows: Iterable[Any] = notifications.order_by("source_app").values("source_app").annotate(**counts)
     return [
         OfficeSummary(known[row["source_app"]], Summary(**{name: row[name] for name in counts}))
         for row in rows

@@ -1,0 +1,90 @@
+"""The running system around a test: a real worker process, and the sandbox on the other side of HTTP."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.db import connection
+
+from tests.waiting import eventually
+from ts_air_cargo import embedded
+from ts_air_cargo.celery import app
+from whatsapp_monitoring_app.sandbox import RunningSandbox
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What the provider received, as the sandbox counted it."""
+
+    sandbox: RunningSandbox
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Every message that the sandbox accepted."""
+        return requests.get(f"{self.sandbox.url}/_sandbox/messages", timeout=5).json()
+
+    def messages_to(self, telephone: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages() if message["to"] == telephone]
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Every send request that the sandbox saw, refused ones included."""
+        return requests.get(f"{self.sandbox.url}/_sandbox/requests", timeout=5).json()
+
+    def forget(self) -> None:
+        requests.delete(f"{self.sandbox.url}/_sandbox/messages", timeout=5).raise_for_status()
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """The environment in which a child process works on this test run's databases and sandbox."""
+    database = connection.settings_dict["NAME"]
+    url, _, query = os.environ["DATABASE_URL"].partition("?")
+    return {
+        **os.environ,
+        "DATABASE_URL": f"{url.rpartition('/')[0]}/{database}" + (f"?{query}" if query else ""),
+        "REDIS_URL": settings.REDIS_URL,
+        "WHATSAPP_CLOUD_API_URL": settings.WHATSAPP_CLOUD_API_URL,
+        "PUBLIC_BASE_URL": settings.PUBLIC_BASE_URL,
+        "CELERY_WORKER_CONCURRENCY": "4",
+        **more,
+    }
+
+
+@contextmanager
+def running_worker(name: str, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker process that answers, until the block ends."""
+    log_path = embedded.VAR / "tests" / f"{name}.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    node = f"{name}@tests"
+    command = [sys.executable, "-m", "celery", "-A", "ts_air_cargo", "worker", "-l", "info", "-n", node, *arguments]
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=child_environment(), stdout=log, stderr=subprocess.STDOUT)
+        try:
+            eventually(lambda: app.control.ping(destination=[node], timeout=0.5), f"{node} answers", seconds=60)
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def let_everything_settle() -> None:
+    """Wait until no other process is in the middle of a statement, so that the tables can be emptied."""
+    question = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+    )
+
+    def is_quiet() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            row = cursor.fetchone()
+            return bool(row and row[0] == 0)
+
+    eventually(is_quiet, "the other processes rest")
