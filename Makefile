@@ -24,14 +24,17 @@ lint: .venv/installed  ## style, types, imports, migrations, translations
 	lint-imports
 	mypy .
 	python manage.py makemigrations --check --dry-run
-	python manage.py check_translations
+	python manage.py translations
 
 format: .venv/installed  ## put the code in shape
 	ruff format .
 	ruff check --fix .
 
+translations: .venv/installed  ## put new texts into the catalogues, and compile them
+	python manage.py translations --write
+
 lock: .venv/installed  ## lock the requirements anew
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
 
-.PHONY: help run test lint format lock
+.PHONY: help run test lint format translations lock

@@ -23,7 +23,7 @@ def test_a_message_is_sent_once_and_followed_until_it_is_read(stack: Stack, make
 
     assert [message["text"] for message in stack.messages_to(user.telephone)] == ["Votre colis est expédié!"]
     assert read.attempt_count == 1
-    assert read.provider_message_id.startswith("wamid.")
+    assert str(read.provider_message_id).startswith("wamid.")
     assert read.sent_at
     assert read.delivered_at
     assert {receipt.status for receipt in read.receipts.all()} == {"sent", "delivered", "read"}

@@ -7,7 +7,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def eventually(question: Callable[[], Value], what: str = "", seconds: float = 30) -> Value:
+def eventually(question: Callable[[], Value | None], what: str = "", seconds: float = 30) -> Value:
     """The first true answer. Fails the test when there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
