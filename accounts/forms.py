@@ -33,6 +33,11 @@ class TelephoneField(forms.CharField):
 class LoginForm(AuthenticationForm):
     username = TelephoneField(country="ML")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django allows as many characters as the stored number has; people type spaces too.
+        self.fields["username"].widget.attrs.update(maxlength=40, autocomplete="username")
+
     error_messages = {
         "invalid_login": _(
             "This number and this password do not belong together. Try again, or ask an administrator."

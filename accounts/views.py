@@ -1,8 +1,13 @@
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
+from django.views import i18n
+from django.views.decorators.http import require_POST
 from django.views.generic import TemplateView
 
 from accounts import first_password
@@ -23,6 +28,16 @@ class FirstPasswordView(auth_views.PasswordResetConfirmView):
     post_reset_login = True
     success_url = "/"
     title = _("Choose your password")
+
+
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponseBase:
+    """Django's choice of language, kept on the account too: there it wins over the cookie."""
+    language = request.POST.get("language", "")
+    if request.user.is_authenticated and language in dict(settings.LANGUAGES):
+        request.user.language = language
+        request.user.save(update_fields=["language"])
+    return i18n.set_language(request)
 
 
 class ClientHomeView(LoginRequiredMixin, TemplateView):

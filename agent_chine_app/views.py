@@ -44,7 +44,9 @@ class ClientListView(ScopedMixin):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         text = request.GET.get("q", "").strip()
+        # Counting groups the rows, which drops the model's own order.
         clients = Client.objects.select_related("user").annotate(colis_count=Count("colis"))
+        clients = clients.order_by("-created_at", "-pk")
         found = clients.matching(text) if text else clients
         page = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
         return self.render_to_response(self.get_context_data(title=_("Clients"), page=page, q=text))

@@ -8,7 +8,6 @@ from ts_air_cargo import views
 urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
     path("", include("accounts.urls")),
-    path("language/", include("django.conf.urls.i18n")),
     path("agent-chine/", include("agent_chine_app.urls")),
     path("agent-mali/", include("agent_mali_app.urls")),
     path("admin-chine/", include("admin_chine_app.urls")),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.models import ErrorClass, Status, Trigger, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS, Fate, delay
 
@@ -61,16 +61,18 @@ def refuse(notification: WhatsAppNotification, error: ProviderError, context: Co
         Status.PENDING if given_back else Status.RETRY_SCHEDULED,
         attempt_count=count,
         next_attempt_at=again_at,
-        next_trigger=notification.next_trigger if given_back else "retry",
-        sender=None,
+        next_trigger=notification.next_trigger if given_back else Trigger.RETRY,
         rung_at=None,
+        **_sender_field(context),
         **error_fields(error),
     )
 
 
 def fail(notification: WhatsAppNotification, error: ProviderError, context: Context, **changes: Any) -> None:
     """The machine gives up."""
-    notification.move(Status.FAILED, failed_at=context.at, **error_fields(error), **changes)
+    notification.move(
+        Status.FAILED, failed_at=context.at, **error_fields(error), **_sender_field(context), **changes
+    )
 
 
 def leave_unconfirmed(notification: WhatsAppNotification, reason: str, context: Context) -> None:
@@ -79,7 +81,7 @@ def leave_unconfirmed(notification: WhatsAppNotification, reason: str, context: 
         Status.UNCONFIRMED,
         confirm_by=context.at + CONFIRMATION_TIME,
         attempt_count=_count_after(notification),
-        sender=context.sender,
+        **_sender_field(context),
         **error_fields(ProviderError(ErrorClass.UNCONFIRMED, message=reason)),
     )
 
@@ -92,6 +94,10 @@ def give_back(notification: WhatsAppNotification, error: ProviderError, until: d
 def _count_after(notification: WhatsAppNotification) -> int:
     # A late answer, or a receipt, belongs to an attempt that was counted already.
     return notification.attempt_count + (notification.status == Status.SENDING)
+
+
+def _sender_field(context: Context) -> dict[str, WhatsAppSender]:
+    return {"sender": context.sender} if context.sender else {}
 
 
 def _tries(notification: WhatsAppNotification, error: ProviderError) -> int:

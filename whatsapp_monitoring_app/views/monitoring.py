@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from whatsapp_monitoring_app import scopes, tasks
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppSender
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.services import explanations, retries, statistics
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 
@@ -48,11 +49,16 @@ class DashboardView(ScopedMixin):
         return self.render_to_response(context)
 
 
+# Words for several statuses at once, as the dashboard counts them.
+STATUS_GROUPS = {"waiting": statistics.ON_THE_WAY, "reached": REACHED}
+
+
 class FilterForm(forms.Form):
     """The list's filters, as they stand in its address."""
 
     q = forms.CharField(label=gettext_lazy("Search"), required=False, max_length=100)
     status = forms.ChoiceField(label=gettext_lazy("Status"), required=False)
+    period = forms.ChoiceField(label=gettext_lazy("Period"), required=False)
     message_type = forms.ChoiceField(label=gettext_lazy("Type"), required=False)
     category = forms.ChoiceField(label=gettext_lazy("Category"), required=False)
     source_app = forms.ChoiceField(label=gettext_lazy("Office"), required=False)
@@ -62,7 +68,9 @@ class FilterForm(forms.Form):
         # Not declared above: Django's forms have an attribute of this name.
         self.fields["error_class"] = forms.ChoiceField(label=gettext_lazy("Cause"), required=False)
         everything = ("", _("All"))
-        self._choose("status", [everything, *Status.choices])
+        groups = [("waiting", _("On their way")), ("reached", _("Delivered or read"))]
+        self._choose("status", [everything, *groups, *Status.choices])
+        self._choose("period", [everything, ("today", _("Today")), ("week", _("Last 7 days"))])
         self._choose("error_class", [everything, *ErrorClass.choices])
         for name in ("message_type", "category"):
             self._choose(name, [everything, *((value, value) for value in statistics.distinct(visible, name))])
@@ -81,8 +89,15 @@ class FilterForm(forms.Form):
         """The notifications that pass the filters; a filter that is not understood filters nothing."""
         self.is_valid()
         chosen = {name: value for name, value in self.cleaned_data.items() if value}
-        text = chosen.pop("q", "")
+        text, status, period = (chosen.pop(name, "") for name in ("q", "status", "period"))
         found = notifications.filter(**chosen)
+        if status:
+            found = found.filter(status__in=STATUS_GROUPS.get(status, [status]))
+        if period:
+            now = timezone.now()
+            found = found.filter(
+                created_at__gte=statistics.start_of_day(now) if period == "today" else now - statistics.WEEK
+            )
         return found.matching(text) if text else found
 
     @property

@@ -1,0 +1,88 @@
+"""Every screen with the demo company in it, on a desktop and on a phone: photographed, and free of complaints.
+
+The pictures go to screenshots/, which is not committed; the README's are copies of some of them.
+"""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize
+
+from tests.e2e.conftest import DESKTOP, PHONE, new_page
+from tests.stack import ROOT, Stack
+from tests.waiting import eventually
+from ts_air_cargo import demo
+from whatsapp_monitoring_app.models import Status, WhatsAppNotification
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+PICTURES = ROOT / "screenshots"
+MONITORING = {
+    "dashboard": "whatsapp/monitoring/",
+    "list": "whatsapp/monitoring/list/",
+    "retry": "whatsapp/monitoring/retry/",
+}
+SCREENS = {
+    "agent_chine": {
+        "home": "",
+        "clients": "clients/",
+        "client-new": "clients/new/",
+        "colis": "colis/",
+        "colis-new": "colis/new/",
+        **MONITORING,
+    },
+    "agent_mali": {"home": "", "colis": "colis/", **MONITORING},
+    "admin_chine": MONITORING,
+    "admin_mali": MONITORING,
+}
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_screen_fits_and_complains_of_nothing(
+    size: ViewportSize, stack: Stack, live_server: Any, chromium: Browser, complaints: list[str]
+):
+    demo.load()
+    eventually(lambda: not _unsettled(), "the demo's messages are read or have failed")
+    width = size["width"]
+    for account in demo.ACCOUNTS[:4]:
+        page = new_page(chromium, size, complaints)
+        photograph(page, f"{live_server.url}/login/", f"{width}-login")
+        log_in(page, account)
+        office = f"{live_server.url}/{account.role.replace('_', '-')}/"
+        for name, path in SCREENS[account.role].items():
+            photograph(page, office + path, f"{width}-{account.role}-{name}")
+        for status in (Status.READ, Status.FAILED):
+            photograph(
+                page, f"{office}whatsapp/monitoring/{_one(account.role, status)}/", f"{width}-{account.role}-{status}"
+            )
+        page.context.close()
+    assert complaints == []
+
+
+def log_in(page: Page, account: demo.Account) -> None:
+    page.get_by_label("Téléphone").fill(account.telephone)
+    page.get_by_label("Mot de passe").fill(demo.PASSWORD)
+    page.get_by_role("button", name="Se connecter").click()
+    page.wait_for_url("**/agent-*/**") if account.role.startswith("agent") else page.wait_for_url("**/admin-*/**")
+
+
+def photograph(page: Page, url: str, name: str) -> None:
+    answer = page.goto(url)
+    assert answer is not None
+    assert answer.status == 200, url
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0, f"{url} is {overflow} px too wide"
+
+
+def _unsettled() -> bool:
+    return WhatsAppNotification.objects.filter(
+        idempotency_key__contains="_", sent_at__isnull=True, failed_at=None
+    ).exists()
+
+
+def _one(role: str, status: Status) -> str:
+    rows = WhatsAppNotification.objects.filter(status=status)
+    if role.startswith("agent"):
+        rows = rows.filter(source_app=role)
+    return str(rows.values_list("pk", flat=True)[0])
