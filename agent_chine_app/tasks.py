@@ -4,13 +4,14 @@ import uuid
 from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from agent_chine_app import client_creation
 from agent_chine_app.models import ClientCreation
 from whatsapp_monitoring_app.tasks import after_commit
 
-PATIENCE = timedelta(minutes=2)
+PATIENCE = timedelta(seconds=settings.WHATSAPP_PATIENCE_SECONDS)
 
 
 @shared_task

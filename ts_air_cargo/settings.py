@@ -234,6 +234,12 @@ WHATSAPP_CLOUD_TOKEN = env.str("WHATSAPP_CLOUD_TOKEN", default=WHATSAPP_SANDBOX_
 WHATSAPP_TEST_PHONE = env.str("WHATSAPP_TEST_PHONE", default="")
 # Encrypts the senders' tokens; several keys, newest first, separated by commas, while keys are being changed.
 WHATSAPP_TOKEN_KEYS = str(in_development("WHATSAPP_TOKEN_KEYS", "development-only-token-key")).split(",")
+# Seconds. The lease must be longer than connecting and reading together; recovery finds what outlives these times.
+WHATSAPP_READ_SECONDS = env.float("WHATSAPP_READ_SECONDS", default=15)
+WHATSAPP_LEASE_SECONDS = env.float("WHATSAPP_LEASE_SECONDS", default=90)
+WHATSAPP_CONFIRMATION_SECONDS = env.float("WHATSAPP_CONFIRMATION_SECONDS", default=300)
+WHATSAPP_PATIENCE_SECONDS = env.float("WHATSAPP_PATIENCE_SECONDS", default=120)
+WHATSAPP_FIRST_RETRY_SECONDS = env.float("WHATSAPP_FIRST_RETRY_SECONDS", default=30)
 WHATSAPP_RETENTION_DAYS = env.int("WHATSAPP_RETENTION_DAYS", default=90)
 WHATSAPP_WEBHOOK_RETENTION_DAYS = env.int("WHATSAPP_WEBHOOK_RETENTION_DAYS", default=7)
 

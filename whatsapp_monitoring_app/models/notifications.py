@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from whatsapp_monitoring_app.scopes import Scope
 
 # How long a worker may hold a notification: far longer than the longest call to a provider.
-LEASE = timedelta(seconds=90)
+LEASE = timedelta(seconds=settings.WHATSAPP_LEASE_SECONDS)
 
 
 class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):

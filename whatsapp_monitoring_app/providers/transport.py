@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 
 import requests
+from django.conf import settings
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 
 CONNECT_SECONDS = 3.05
-READ_SECONDS = 15
+READ_SECONDS: float = settings.WHATSAPP_READ_SECONDS
 ANSWER_LIMIT = 256 * 1024  # bytes
 
 _local = threading.local()

@@ -7,6 +7,7 @@ import logging
 import uuid
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 # How long a rung row may wait for a worker before it is rung again: the task may be lost, or only late.
-PATIENCE = timedelta(minutes=2)
+PATIENCE = timedelta(seconds=settings.WHATSAPP_PATIENCE_SECONDS)
 # Receipts whose message nobody knows are tried again for this long; Meta repeats its webhooks for a week.
 ORPHANS_FOR = timedelta(days=1)
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
+from django.conf import settings
+
 from whatsapp_monitoring_app.models import ErrorClass
 
-FIRST_DELAY = timedelta(seconds=30)
+FIRST_DELAY = timedelta(seconds=settings.WHATSAPP_FIRST_RETRY_SECONDS)
 LONGEST_DELAY = timedelta(hours=1)
 JITTER = 0.2
 PAIR_DELAYS_AT_MOST = 5  # 4^5 s, 17 minutes: Meta's own advice ends there
@@ -53,7 +55,7 @@ EFFECTS: dict[ErrorClass, Effect] = {
 
 
 def backoff(attempt_count: int, random: Random) -> timedelta:
-    """The wait after the `attempt_count`-th attempt (1 or more): doubling from 30 s to an hour, give or take 20 %."""
+    """The wait after the `attempt_count`-th attempt (1 or more): doubling from the first delay (30 s) to an hour, give or take 20 %."""
     exponent = min(max(attempt_count, 1) - 1, 20)
     delay: timedelta = min(FIRST_DELAY * 2**exponent, LONGEST_DELAY)
     return delay * random.uniform(1 - JITTER, 1 + JITTER)

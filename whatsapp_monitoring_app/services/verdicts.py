@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from django.conf import settings
+
 from whatsapp_monitoring_app.models import ErrorClass, Status, Trigger, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS, Fate, delay
 
 logger = logging.getLogger(__name__)
 
-CONFIRMATION_TIME = timedelta(minutes=5)
+CONFIRMATION_TIME = timedelta(seconds=settings.WHATSAPP_CONFIRMATION_SECONDS)
 _random = Random()  # noqa: S311 - spreads retries, protects nothing
 
 
@@ -70,9 +72,7 @@ def refuse(notification: WhatsAppNotification, error: ProviderError, context: Co
 
 def fail(notification: WhatsAppNotification, error: ProviderError, context: Context, **changes: Any) -> None:
     """The machine gives up."""
-    notification.move(
-        Status.FAILED, failed_at=context.at, **error_fields(error), **_sender_field(context), **changes
-    )
+    notification.move(Status.FAILED, failed_at=context.at, **error_fields(error), **_sender_field(context), **changes)
 
 
 def leave_unconfirmed(notification: WhatsAppNotification, reason: str, context: Context) -> None:
