@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -16,6 +17,7 @@ class ClientForm(forms.Form):
     last_name = forms.CharField(label=_("Last name"), max_length=150)
     telephone = TelephoneField(
         country=AgentChineConfig.scope.country,
+        widget=forms.TextInput(attrs={"type": "tel", "inputmode": "tel", "autocomplete": "off"}),
         help_text=_("With the country code, for example +223 76 12 34 56. Chinese numbers may do without."),
     )
     email = forms.EmailField(label=_("E-mail"), required=False)
@@ -34,6 +36,12 @@ class ColisForm(forms.ModelForm[Colis]):
         model = Colis
         fields = ("client", "description", "weight_kg")
         widgets = {"weight_kg": forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01", "min": "0.01"})}
+
+    def offer(self, clients: Iterable[Client]) -> None:
+        """Show these clients as the choices; every client remains a valid one."""
+        field = self.fields["client"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.widget.choices = [("", _("Choose a client")), *((client.pk, client.choice_label) for client in clients)]
 
     field_order = ("request_id", "client", "description", "weight_kg")
 

@@ -9,6 +9,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import phones
+
 # Crockford's alphabet: no I, L, O or U, so that a number survives being read aloud over the telephone.
 TRACKING_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -49,6 +51,11 @@ class Client(models.Model):
 
     def __str__(self) -> str:
         return str(self.user)
+
+    @property
+    def choice_label(self) -> str:
+        """The client where one is chosen among many: two people may have one name."""
+        return f"{self} · {phones.for_people(self.user.telephone)}"
 
 
 class Lot(models.Model):

@@ -22,6 +22,7 @@ from whatsapp_monitoring_app.views.scoped import ScopedJsonMixin, ScopedMixin
 
 ROWS_PER_PAGE = 25
 RECENT = 5
+CHOICES = 20
 
 
 class HomeView(ScopedMixin):
@@ -97,11 +98,14 @@ class ColisListView(ScopedMixin):
 
 
 class ColisCreateView(ScopedMixin):
+    """A new parcel. Its client is searched for (`q`) or given (`client`): a list of all would be endless."""
+
     template_name = "colis_create.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        client = request.GET.get("client")
-        return self._show(ColisForm(initial={"request_id": uuid.uuid4(), "client": client}))
+        candidates = self._candidates()
+        chosen = request.GET.get("client") or (candidates[0].pk if len(candidates) == 1 else None)
+        return self._show(ColisForm(initial={"request_id": uuid.uuid4(), "client": chosen}))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = ColisForm(request.POST)
@@ -131,8 +135,24 @@ class ColisCreateView(ScopedMixin):
             notify_colis_created(colis)
         return colis
 
+    def _candidates(self) -> list[Client]:
+        clients = Client.objects.select_related("user")
+        chosen = self.request.POST.get("client") or self.request.GET.get("client", "")
+        if chosen.isdigit():
+            return list(clients.filter(pk=chosen))
+        return list(clients.matching(self.request.GET.get("q", "").strip())[:CHOICES])
+
     def _show(self, form: ColisForm, status: int = 200) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(title=_("New parcel"), form=form), status=status)
+        candidates = self._candidates()
+        form.offer(candidates)
+        context = self.get_context_data(
+            title=_("New parcel"),
+            form=form,
+            q=self.request.GET.get("q", "").strip(),
+            has_clients=bool(candidates),
+            has_more=len(candidates) == CHOICES,
+        )
+        return self.render_to_response(context, status=status)
 
 
 class ClientApiView(ScopedJsonMixin):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from agent_chine_app.models import Colis
 from agent_mali_app.whatsapp_integration import notify_colis_arrival_mali
 from whatsapp_monitoring_app.services import statistics
-from whatsapp_monitoring_app.views.scoped import ScopedMixin
+from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
 ROWS_PER_PAGE = 25
 RECENT = 5
@@ -37,8 +37,13 @@ class ColisListView(ScopedMixin):
     def get(self, request: HttpRequest) -> HttpResponse:
         text = request.GET.get("q", "").strip()
         colis = Colis.objects.select_related("client__user")
+        status = request.GET.get("status", "")
+        if status == "awaited":
+            colis = colis.on_the_way()
+        elif status == "arrived":
+            colis = colis.filter(status=Colis.Status.ARRIVED)
         page = Paginator(colis.matching(text) if text else colis, ROWS_PER_PAGE).get_page(request.GET.get("page"))
-        return self.render_to_response(self.get_context_data(title=_("Parcels"), page=page, q=text))
+        return self.render_to_response(self.get_context_data(title=_("Parcels"), page=page, q=text, status=status))
 
 
 class ColisArrivalView(ScopedMixin):
@@ -57,4 +62,4 @@ class ColisArrivalView(ScopedMixin):
             messages.success(request, _("Parcel %(number)s has arrived; %(client)s will be told on WhatsApp.") % names)
         else:
             messages.info(request, _("Parcel %(number)s had arrived already; %(client)s was told once.") % names)
-        return redirect(f"{self.office.office}:colis_list")
+        return redirect(safe_next(request, f"{self.office.office}:colis_list"))

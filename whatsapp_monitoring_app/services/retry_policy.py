@@ -55,7 +55,7 @@ EFFECTS: dict[ErrorClass, Effect] = {
 
 
 def backoff(attempt_count: int, random: Random) -> timedelta:
-    """The wait after the `attempt_count`-th attempt (1 or more): doubling from the first delay (30 s) to an hour, give or take 20 %."""
+    """The wait after the `attempt_count`-th attempt (1 or more): doubling up to an hour, give or take 20 %."""
     exponent = min(max(attempt_count, 1) - 1, 20)
     delay: timedelta = min(FIRST_DELAY * 2**exponent, LONGEST_DELAY)
     return delay * random.uniform(1 - JITTER, 1 + JITTER)

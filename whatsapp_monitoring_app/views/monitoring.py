@@ -8,9 +8,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -19,7 +17,7 @@ from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppSender
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.services import explanations, retries, statistics
-from whatsapp_monitoring_app.views.scoped import ScopedMixin
+from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
 ROWS_PER_PAGE = 25
 RECENT = 8
@@ -185,10 +183,4 @@ class RetryFailedView(ScopedMixin):
             messages.success(request, text % {"count": len(queued)})
         else:
             messages.info(request, _("There is no failed message to retry."))
-        return redirect(self._next())
-
-    def _next(self) -> str:
-        wanted = self.request.POST.get("next", "")
-        if url_has_allowed_host_and_scheme(wanted, allowed_hosts={self.request.get_host()}):
-            return wanted
-        return reverse(f"{self.office.office}:whatsapp_monitoring")
+        return redirect(safe_next(request, f"{self.office.office}:whatsapp_monitoring"))

@@ -6,6 +6,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
 
@@ -13,6 +15,14 @@ from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppNotification
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
 from whatsapp_monitoring_app.scopes import Scope
+
+
+def safe_next(request: HttpRequest, default: str) -> str:
+    """Where the form asked to go on to (its `next`), if that is on this site; else the URL named `default`."""
+    wanted = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}):
+        return wanted
+    return reverse(default)
 
 
 class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
