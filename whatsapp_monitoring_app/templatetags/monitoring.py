@@ -1,0 +1,87 @@
+"""What the screens need beyond Django's own tags: numbers, names and links as people read them."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import template
+from django.template.context import Context
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from accounts import phones
+from whatsapp_monitoring_app import scopes
+from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification
+from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
+from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
+
+register = template.Library()
+
+# The zones that are named after another town than the one where our people are.
+PLACES = {"Asia/Shanghai": "Guangzhou", "UTC": "Bamako"}
+
+
+@register.filter
+def telephone(e164: str) -> SafeString:
+    """The number with the spaces that people read it by, in one piece."""
+    return format_html('<span class="text-nowrap">{}</span>', phones.for_people(e164))
+
+
+@register.filter
+def seconds(duration: timedelta) -> str:
+    """A duration in seconds with one decimal: “0.8 s”."""
+    return _("%(seconds)s s") % {"seconds": number_format(duration.total_seconds(), decimal_pos=1)}
+
+
+@register.filter
+def office_label(office: str) -> str | Promise:
+    """The name of an office, or its code when it is no longer installed."""
+    scope = scopes.all_scopes().get(office)
+    return scope.label if scope else office
+
+
+@register.filter
+def explained(error_class: str) -> Explanation:
+    """What a cause means and what to do about it."""
+    return EXPLANATIONS[ErrorClass(error_class)]
+
+
+@register.filter
+def safe_text(notification: WhatsAppNotification) -> str:
+    """The text as it may be shown: a personal link was never stored, and the text says so."""
+    return notification.message_content.replace(FIRST_PASSWORD_LINK, _("[personal link, never stored]"))
+
+
+@register.simple_tag
+def time_zone() -> str:
+    """The zone of the times on the page as people name it: “Bamako (UTC+0)”."""
+    zone = timezone.get_current_timezone_name()
+    offset = timezone.localtime().utcoffset() or timedelta()
+    city = PLACES.get(zone) or zone.rpartition("/")[2].replace("_", " ")
+    return f"{city} (UTC{offset.total_seconds() / 3600:+g})"
+
+
+@register.simple_tag(takes_context=True)
+def address_without(context: Context, name: str) -> str:
+    """This page's query string without one parameter, on its first page."""
+    query = context["request"].GET.copy()
+    query.pop(name, None)
+    query.pop("page", None)
+    return f"?{query.urlencode()}"
+
+
+@register.inclusion_tag("whatsapp_monitoring_app/_nav_link.html", takes_context=True)
+def nav_link(context: Context, name: str, label: str, icon: str, also: str = "") -> dict[str, Any]:
+    """A link of the menu to the URL `name`; current there, and on the pages of the office that `also` names."""
+    here = context["request"].resolver_match
+    return {
+        "href": reverse(name),
+        "label": label,
+        "icon": icon,
+        "is_page": here is not None and here.view_name == name,
+        "is_below": here is not None and here.url_name in also.split(),
+    }
