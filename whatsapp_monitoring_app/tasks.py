@@ -130,7 +130,7 @@ def _ring(code: str, priority: int, **options: Any) -> bool:
 def _publish(task: Any, args: tuple[Any, ...], **options: Any) -> bool:
     try:
         task.apply_async(args=args, **options)
-    except OperationalError as error:
+    except (OperationalError, RuntimeError) as error:  # the RuntimeError is Celery's, of the result backend
         logger.error("The broker is away: %s%s waits for recovery (%s)", task.name, args, error)
         return False
     return True

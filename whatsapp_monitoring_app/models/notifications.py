@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # How long a worker may hold a notification: far longer than the longest call to a provider.
 LEASE = timedelta(seconds=settings.WHATSAPP_LEASE_SECONDS)
+NO_ERROR = {"error_code": "", "error_class": "", "error_message": ""}
 
 
 class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
@@ -227,7 +228,7 @@ class WhatsAppNotification(models.Model):
         return bool(moved)
 
     def delivered(self, at: datetime) -> bool:
-        return self.move(Status.DELIVERED, sent_at=Coalesce("sent_at", models.Value(at)), delivered_at=at)
+        return self.move(Status.DELIVERED, sent_at=Coalesce("sent_at", models.Value(at)), delivered_at=at, **NO_ERROR)
 
     def read(self, at: datetime) -> bool:
         """The client opened it, which implies that it was delivered: providers may skip that receipt."""
@@ -236,4 +237,5 @@ class WhatsAppNotification(models.Model):
             sent_at=Coalesce("sent_at", models.Value(at)),
             delivered_at=Coalesce("delivered_at", models.Value(at)),
             read_at=at,
+            **NO_ERROR,
         )

@@ -55,7 +55,7 @@ class HttpAnswer:
         """The body as a JSON object, or an empty one when it is anything else."""
         try:
             value = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 

@@ -59,7 +59,7 @@ CODES_BY_CLASS: dict[ErrorClass, tuple[int, ...]] = {
     ErrorClass.ACCOUNT_SLOW: (131048, 131064),
 }  # fmt: skip
 CLASS_BY_CODE = {str(code): error_class for error_class, codes in CODES_BY_CLASS.items() for code in codes}
-UNKNOWN_OBJECT_SUBCODE = 33  # with code 100: the phone number id is not ours, or was deleted
+UNKNOWN_OBJECT_SUBCODE = "33"  # with code 100: the phone number id is not ours, or was deleted
 
 
 class CloudApi(Provider):
@@ -86,7 +86,7 @@ class CloudApi(Provider):
         message_id = _first(body, "messages").get("id")
         if not isinstance(message_id, str) or not message_id:
             return Uncertain(f"HTTP {answer.status} without a message id")
-        return Accepted(_text(message_id), wa_id=_text(_first(body, "contacts").get("wa_id")))
+        return Accepted(_text(message_id)[:200], wa_id=_text(_first(body, "contacts").get("wa_id"))[:40])
 
     def read_error(self, answer: HttpAnswer) -> ProviderError | None:
         error = answer.json_object().get("error")
@@ -143,7 +143,7 @@ def _error(error: Mapping[str, Any], answer: HttpAnswer | None = None) -> Provid
 
 
 def _error_class(code: str, error: Mapping[str, Any], answer: HttpAnswer | None) -> ErrorClass:
-    if code == "100" and error.get("error_subcode") == UNKNOWN_OBJECT_SUBCODE:
+    if code == "100" and _text(error.get("error_subcode")) == UNKNOWN_OBJECT_SUBCODE:
         return ErrorClass.ACCOUNT_STOP
     if code in CLASS_BY_CODE:
         return CLASS_BY_CODE[code]
@@ -172,4 +172,6 @@ def _dicts(container: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _text(value: Any) -> str:
     """A JSON value as text that PostgreSQL takes."""
-    return "" if value is None or isinstance(value, dict | list) else str(value).replace("\x00", "")
+    if value is None or isinstance(value, dict | list):
+        return ""
+    return str(value).replace("\x00", "").encode(errors="replace").decode()

@@ -14,6 +14,15 @@ from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 CONNECT_SECONDS = 3.05
 READ_SECONDS: float = settings.WHATSAPP_READ_SECONDS
 ANSWER_LIMIT = 256 * 1024  # bytes
+LONGEST_RETRY_AFTER = timedelta(days=1)
+# A wrong address, or a token that no header can carry: found before anything is sent.
+UNSENDABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+    UnicodeEncodeError,
+)
 
 _local = threading.local()
 
@@ -41,7 +50,7 @@ def send(request: HttpRequest) -> HttpAnswer:
             return HttpAnswer(response.status_code, body, _retry_after(response.headers.get("Retry-After")))
     except requests.ConnectTimeout as error:
         raise NotSent("no connection in time") from error
-    except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
+    except UNSENDABLE as error:
         raise NotSent(type(error).__name__) from error
     except requests.RequestException as error:
         if _never_connected(error):
@@ -72,12 +81,12 @@ def _retry_after(header: str | None) -> timedelta | None:
     """The Retry-After header, in seconds or as a date (RFC 9110)."""
     if not header:
         return None
-    if header.isdigit():
-        return timedelta(seconds=min(int(header), 86_400))
     try:
+        if header.isdecimal():
+            return timedelta(seconds=min(int(header), LONGEST_RETRY_AFTER.total_seconds()))
         moment = email.utils.parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(moment - datetime.now(UTC), timedelta())
+    return min(max(moment - datetime.now(UTC), timedelta()), LONGEST_RETRY_AFTER)

@@ -44,9 +44,11 @@ def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezo
     if notification is None:
         return None
     sender = choose_sender(notification)
-    obstacle = _obstacle(sender, now())
+    at = now()
+    obstacle = _obstacle(sender, at)
     if obstacle:
-        wait_until = sender.stopped_until or now() + EFFECTS[obstacle.error_class].min_delay
+        shortest = at + EFFECTS[obstacle.error_class].min_delay
+        wait_until = sender.stopped_until if sender.stopped_until and sender.is_stopped(at) else shortest
         verdicts.give_back(notification, obstacle, wait_until)
         return notification
     return record(notification, sender, _call(notification, sender, send, now))

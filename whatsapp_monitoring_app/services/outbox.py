@@ -1,5 +1,6 @@
 """Taking a message in: checked, then written as a row. The row is the promise; ringing a worker comes after."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,8 +14,9 @@ from whatsapp_monitoring_app.models import Trigger, WhatsAppNotification
 from whatsapp_monitoring_app.services import message_types
 
 TEXT_LIMIT = 4096  # characters: WhatsApp's own limit for a text message
-TITLE_LIMIT = 200
-NAME_LIMIT = 60
+LIMITS = {"title": 200, "message_type": 60, "category": 60, "subject": 120, "language": 10, "idempotency_key": 200}
+# NUL, and halves of a surrogate pair: PostgreSQL takes neither.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class InvalidNotification(ValueError):
@@ -98,9 +100,10 @@ def check(draft: Draft) -> scopes.Scope:
     _check_text("message_content", draft.message_content, TEXT_LIMIT)
     if not draft.message_content.strip():
         raise InvalidNotification("message_content", _("The message is empty."))
-    _check_text("title", draft.title, TITLE_LIMIT)
-    for name in ("message_type", "category"):
-        _check_text(name, getattr(draft, name), NAME_LIMIT)
+    for name, limit in LIMITS.items():
+        value = getattr(draft, name)
+        if name != "idempotency_key" or value is not None:
+            _check_text(name, value, limit)
     if isinstance(draft.priority, bool) or draft.priority not in range(1, 6):
         raise InvalidNotification(
             "priority",
@@ -110,7 +113,7 @@ def check(draft: Draft) -> scopes.Scope:
 
 
 def _check_text(name: str, text: object, limit: int) -> None:
-    if not isinstance(text, str) or "\x00" in text:
+    if not isinstance(text, str) or UNSTORABLE.search(text):
         raise InvalidNotification(name, _("“%(field)s” is not a text that can be sent.") % {"field": name})
     if len(text) > limit:
         raise InvalidNotification(

@@ -1,6 +1,7 @@
 """Receipts: stored once each, and applied to their notification when both are there, in whatever order they come."""
 
 import logging
+import uuid
 from datetime import datetime
 
 from django.db import transaction
@@ -66,7 +67,7 @@ def _notification_of(receipt: WhatsAppReceipt) -> WhatsAppNotification | None:
     if found or not receipt.tracking:
         return found
     try:
-        return locked.filter(pk=receipt.tracking).first()
+        return locked.filter(pk=uuid.UUID(receipt.tracking)).first()
     except ValueError:  # somebody else's tracking text
         return None
 

@@ -74,8 +74,9 @@ def settle_unconfirmed(at: datetime) -> int:
 
 def apply_early_receipts(at: datetime) -> int:
     """Apply the receipts that came before their message's id was stored; how many."""
-    waiting = WhatsAppReceipt.objects.waiting_for_their_notification(since=at - ORPHANS_FOR)[:BATCH]
-    return sum(_apply(receipt, at) for receipt in waiting)
+    waiting = WhatsAppReceipt.objects.waiting_for_their_notification(since=at - ORPHANS_FOR)
+    # Newest first: receipts of strangers' messages stay for a day, and must not stand in the way of ours.
+    return sum(_apply(receipt, at) for receipt in waiting.order_by("-received_at")[:BATCH])
 
 
 def _apply(receipt: WhatsAppReceipt, at: datetime) -> bool:

@@ -25,6 +25,8 @@ def retry(
 
     Safe to press twice: the second press finds it waiting. Raises NotRetryable.
     """
+    # What the caller read may be old: a message that is being sent, or was accepted since, must not be sent twice.
+    notification.refresh_from_db(from_queryset=WhatsAppNotification.objects.select_for_update())
     target = Status.RETRY_SCHEDULED if notification.status == Status.UNCONFIRMED else Status.PENDING
     if not notification.can_retry:
         raise NotRetryable(

@@ -60,10 +60,11 @@ def refuse(notification: WhatsAppNotification, error: ProviderError, context: Co
         return
     given_back = not costs and notification.status == Status.SENDING
     notification.move(
-        Status.PENDING if given_back else Status.RETRY_SCHEDULED,
+        _waiting_status(count) if given_back else Status.RETRY_SCHEDULED,
         attempt_count=count,
         next_attempt_at=again_at,
         next_trigger=notification.next_trigger if given_back else Trigger.RETRY,
+        next_actor=notification.next_actor if given_back else None,
         rung_at=None,
         **_sender_field(context),
         **error_fields(error),
@@ -88,7 +89,13 @@ def leave_unconfirmed(notification: WhatsAppNotification, reason: str, context: 
 
 def give_back(notification: WhatsAppNotification, error: ProviderError, until: datetime) -> None:
     """The sender cannot send now: wait, at no cost. No call was made, so there is no attempt to record."""
-    notification.move(Status.PENDING, next_attempt_at=until, rung_at=None, **error_fields(error))
+    status = _waiting_status(notification.attempt_count)
+    notification.move(status, next_attempt_at=until, rung_at=None, **error_fields(error))
+
+
+def _waiting_status(attempt_count: int) -> Status:
+    # A receipt of an earlier attempt, perhaps unconfirmed, must still be able to stop the next one.
+    return Status.RETRY_SCHEDULED if attempt_count else Status.PENDING
 
 
 def _count_after(notification: WhatsAppNotification) -> int:
