@@ -3,20 +3,20 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 from django.test import Client as Browser
 
 from accounts.models import User
-from tests.stack import Stack, let_everything_settle, running_worker
+from tests.stack import Stack, forget_pace, let_everything_settle, running_worker
 from whatsapp_monitoring_app.sandbox import RunningSandbox, SandboxConfig, running
 
 PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(autouse=True)
-def _clean_cache() -> Iterator[None]:
+def _forget_pace() -> Iterator[None]:
+    """What the senders' pace and circuits remember in Redis ends with the test."""
     yield
-    cache.clear()
+    forget_pace()
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from tests.waiting import eventually
 from ts_air_cargo import embedded
 from ts_air_cargo.celery import app
 from whatsapp_monitoring_app.sandbox import RunningSandbox
+from whatsapp_monitoring_app.services import shared_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,6 +73,14 @@ def running_worker(name: str, *arguments: str) -> Iterator["subprocess.Popen[byt
         finally:
             process.terminate()
             process.wait(30)
+
+
+def forget_pace() -> None:
+    """Let every sender begin with a fresh pace and no failure counted."""
+    client = shared_memory.client()
+    for pattern in ("pace:*", "failures:*"):
+        for key in client.scan_iter(pattern):
+            client.delete(key)
 
 
 def let_everything_settle() -> None:

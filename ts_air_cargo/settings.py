@@ -126,8 +126,6 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
-
 # --- People
 
 AUTH_USER_MODEL = "accounts.User"
@@ -186,7 +184,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": CELERY_TASK_PUBLISH_RETRY_POLICY}
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_QUEUES = [Queue(name) for name in ("whatsapp_high", "whatsapp", "whatsapp_bulk", "default")]
+CELERY_TASK_QUEUES = [
+    Queue(name) for name in ("whatsapp_high", "whatsapp", "default", "whatsapp_retry", "whatsapp_bulk")
+]
 CELERY_TASK_ROUTES = {
     "whatsapp_monitoring_app.tasks.send_bulk_whatsapp_notifications": {"queue": "whatsapp_bulk"},
 }

@@ -8,7 +8,10 @@ from django.utils.translation import gettext_lazy as _
 from whatsapp_monitoring_app.models import (
     WhatsAppAttempt,
     WhatsAppBulk,
+    WhatsAppErrorCode,
+    WhatsAppInbound,
     WhatsAppNotification,
+    WhatsAppOptOut,
     WhatsAppReceipt,
     WhatsAppSender,
     WhatsAppWebhookLog,
@@ -61,6 +64,34 @@ class BulkAdmin(ReadOnly, admin.ModelAdmin[WhatsAppBulk]):
     list_display = ("created_at", "source_app", "title", "created_by", "finished_at")
 
 
+@admin.register(WhatsAppInbound)
+class InboundAdmin(ReadOnly, admin.ModelAdmin[WhatsAppInbound]):
+    list_display = ("occurred_at", "phone_number", "profile_name", "text")
+    search_fields = ("phone_number", "text")
+
+
+@admin.register(WhatsAppOptOut)
+class OptOutAdmin(admin.ModelAdmin[WhatsAppOptOut]):
+    list_display = ("phone_number", "reason", "created_at")
+    search_fields = ("phone_number",)
+
+
+@admin.register(WhatsAppErrorCode)
+class ErrorCodeAdmin(admin.ModelAdmin[WhatsAppErrorCode]):
+    """The codes and their classes come from the program; the words are the administrators'."""
+
+    list_display = ("provider", "code", "error_class", "is_classified", "last_seen_at", "meaning_fr")
+    list_filter = ("is_classified", "error_class", "provider")
+    search_fields = ("code", "example", "meaning_fr")
+    readonly_fields = ("provider", "code", "error_class", "is_classified", "example", "last_seen_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 class SenderForm(forms.ModelForm[WhatsAppSender]):
     new_token = forms.CharField(
         label=_("New token"),
@@ -71,7 +102,18 @@ class SenderForm(forms.ModelForm[WhatsAppSender]):
 
     class Meta:
         model = WhatsAppSender
-        fields = ("code", "label", "provider", "account_id", "is_active", "stopped_until", "stop_reason")
+        fields = (
+            "code",
+            "label",
+            "provider",
+            "account_id",
+            "is_active",
+            "rate_per_second",
+            "daily_limit",
+            "fallback",
+            "stopped_until",
+            "stop_reason",
+        )
 
     def save(self, commit: bool = True) -> Any:
         if self.cleaned_data["new_token"]:

@@ -5,6 +5,7 @@ time.
 """
 
 import logging
+import threading
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -26,7 +27,10 @@ logger = logging.getLogger(__name__)
 
 # Waits longer than this are left to the periodic sweep: a countdown longer than the broker's visibility time-out
 # would be delivered again and again.
-LONGEST_COUNTDOWN = timedelta(minutes=5)
+LONGEST_COUNTDOWN = timedelta(minutes=1)
+# Retries take at most half of a worker's threads, so that a backlog of them cannot starve new messages.
+_retries_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY // 2))
+RETRY_LATER_SECONDS = 1
 
 
 def send_whatsapp_async(
@@ -41,6 +45,7 @@ def send_whatsapp_async(
     phone_number: str = "",
     language: str = "",
     subject: str = "",
+    fact_rank: int = 0,
     context_data: dict[str, Any] | None = None,
     is_secret: bool = False,
     idempotency_key: str | None = None,
@@ -51,8 +56,9 @@ def send_whatsapp_async(
 
     The result's `id` is the notification's code. If the caller rolls back, nothing is sent. If the broker is down, the
     message waits. An `idempotency_key` that the office has used already sends nothing and gives the first result.
-    `phone_number` replaces the user's own. Raises ValueError with a sentence for people when the message cannot be
-    sent: outbox.InvalidNotification, scopes.UnknownOffice, phones.InvalidTelephone.
+    `phone_number` replaces the user's own. A higher `fact_rank` about the same `subject` cancels what
+    still waits to tell the person less. Raises ValueError with a sentence for people when the message cannot be sent:
+    outbox.InvalidNotification, scopes.UnknownOffice, phones.InvalidTelephone.
     """
     draft = outbox.Draft(
         user=user,
@@ -65,6 +71,7 @@ def send_whatsapp_async(
         phone_number=phone_number,
         language=language,
         subject=subject,
+        fact_rank=fact_rank,
         context_data=context_data or {},
         is_secret=is_secret,
         idempotency_key=idempotency_key,
@@ -72,7 +79,7 @@ def send_whatsapp_async(
         not_before=not_before,
     )
     notification, created = outbox.post(draft, timezone.now())
-    if created and not_before is None:
+    if created and not_before is None and notification.is_waiting:
         ring_after_commit(notification)
     return AsyncResult(str(notification.code))
 
@@ -109,9 +116,9 @@ def ring_after_commit(notification: WhatsAppNotification) -> None:
     """Tell a worker about the notification once the caller's transaction is safe."""
     code = str(notification.code)
     is_first = notification.attempt_count == 0
-    transaction.on_commit(
-        partial(_ring, code, notification.priority, task_id=code if is_first else str(uuid.uuid4())), robust=True
-    )
+    task_id = code if is_first else str(uuid.uuid4())
+    queue = queue_for(notification.priority, is_first=is_first)
+    transaction.on_commit(partial(_ring, code, queue, task_id=task_id), robust=True)
 
 
 def after_commit(task: Any, *args: Any, task_id: str | None = None) -> None:
@@ -119,8 +126,8 @@ def after_commit(task: Any, *args: Any, task_id: str | None = None) -> None:
     transaction.on_commit(partial(_publish, task, args, task_id=task_id), robust=True)
 
 
-def _ring(code: str, priority: int, **options: Any) -> bool:
-    published = _publish(send_whatsapp_notification_async, (code,), queue=queue_for(priority), **options)
+def _ring(code: str, queue: str, **options: Any) -> bool:
+    published = _publish(send_whatsapp_notification_async, (code,), queue=queue, **options)
     if not published:
         # Not rung after all: the next recovery does it, without waiting for a lost task.
         WhatsAppNotification.objects.filter(pk=code).update(rung_at=None)
@@ -136,16 +143,30 @@ def _publish(task: Any, args: tuple[Any, ...], **options: Any) -> bool:
     return True
 
 
-def queue_for(priority: int) -> str:
-    """The queue of this priority: urgent messages do not wait behind a bulk."""
+def queue_for(priority: int, *, is_first: bool = True) -> str:
+    """The queue of this priority: urgent messages do not wait behind a bulk, nor new ones behind retries."""
+    if not is_first:
+        return "whatsapp_retry"
     if priority <= 2:
         return "whatsapp_high"
     return "whatsapp" if priority == 3 else "whatsapp_bulk"
 
 
-@shared_task
-def send_whatsapp_notification_async(code: str) -> str:
+@shared_task(bind=True)
+def send_whatsapp_notification_async(self: Any, code: str) -> str:
     """Send one notification, if it is due and nobody else is at it; its status afterwards."""
+    if self.request.delivery_info.get("routing_key") != "whatsapp_retry":
+        return _send(code)
+    if not _retries_at_once.acquire(blocking=False):
+        _ring(code, "whatsapp_retry", countdown=RETRY_LATER_SECONDS)
+        return "later"
+    try:
+        return _send(code)
+    finally:
+        _retries_at_once.release()
+
+
+def _send(code: str) -> str:
     notification = delivery.deliver(uuid.UUID(code))
     if notification is None:
         return "not mine"
@@ -159,7 +180,8 @@ def _ring_again_soon(notification: WhatsAppNotification) -> None:
     wait = notification.next_attempt_at - timezone.now()
     if wait < LONGEST_COUNTDOWN:
         WhatsAppNotification.objects.filter(pk=notification.pk).update(rung_at=notification.next_attempt_at)
-        _ring(str(notification.code), notification.priority, countdown=max(wait.total_seconds(), 0))
+        queue = queue_for(notification.priority, is_first=notification.attempt_count == 0)
+        _ring(str(notification.code), queue, countdown=max(wait.total_seconds(), 0))
 
 
 @shared_task
@@ -175,8 +197,8 @@ def send_bulk_whatsapp_notifications(code: str) -> int:
 def process_whatsapp_retries_task() -> int:
     """Ring for every notification whose time has come and that no worker was told of; how many."""
     due = recovery.to_ring()
-    for code, priority in due:
-        _ring(str(code), priority)
+    for bell in due:
+        _ring(str(bell.code), queue_for(bell.priority, is_first=bell.is_first))
     return len(due)
 
 
@@ -186,6 +208,7 @@ def recover_whatsapp_notifications() -> dict[str, int]:
     at = timezone.now()
     counts = {
         "expired": recovery.expire(at),
+        "superseded": recovery.cancel_superseded(at),
         "abandoned": recovery.release_abandoned(at),
         "settled": recovery.settle_unconfirmed(at),
         "receipts": recovery.apply_early_receipts(at),
@@ -202,8 +225,11 @@ def recover_whatsapp_notifications() -> dict[str, int]:
 
 @shared_task
 def apply_whatsapp_webhook(log_id: int) -> int:
-    """Apply one stored webhook payload; how many receipts it held."""
-    return webhooks.process(log_id, timezone.now())
+    """Apply one stored webhook payload; how many events it held."""
+    report = webhooks.process(log_id, timezone.now())
+    for notification in report.answers:
+        ring_after_commit(notification)
+    return report.event_count
 
 
 @shared_task

@@ -37,4 +37,9 @@ def details_urls(scope: Scope) -> list[URLPattern]:
         path(
             "whatsapp/monitoring/<uuid:code>/retry/", monitoring.RetryView.as_view(scope=scope), name="whatsapp_retry"
         ),
+        path(
+            "whatsapp/monitoring/<uuid:code>/cancel/",
+            monitoring.CancelView.as_view(scope=scope),
+            name="whatsapp_cancel",
+        ),
     ]

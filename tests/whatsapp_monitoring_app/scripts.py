@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from django.db import connections
 
+from tests.stack import forget_pace
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 from whatsapp_monitoring_app.services import delivery, outbox
@@ -88,7 +89,8 @@ def change(notification: WhatsAppNotification, **fields: Any) -> None:
 
 
 def attempt(notification: WhatsAppNotification, send: delivery.Send, at: datetime = NOW) -> WhatsAppNotification:
-    """Let the engine try once at this moment; the notification as stored afterwards."""
+    """Let the engine try once at this moment, whatever was sent before; the notification as stored afterwards."""
+    forget_pace()
     delivery.deliver(notification.pk, send=send, now=lambda: at)
     notification.refresh_from_db()
     return notification

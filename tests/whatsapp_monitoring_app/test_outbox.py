@@ -158,7 +158,7 @@ def test_a_message_for_later_is_not_rung_and_not_due_before():
     notification = post(not_before=later)
     assert (notification.next_attempt_at, notification.rung_at) == (later, None)
     assert recovery.to_ring(later - timedelta(seconds=1)) == []
-    assert recovery.to_ring(later) == [(notification.pk, 3)]
+    assert recovery.to_ring(later) == [(notification.pk, 3, True)]
 
 
 @pytest.mark.django_db
@@ -228,7 +228,7 @@ def test_a_broker_that_is_down_delays_the_message_and_loses_nothing():
     row = WhatsAppNotification.objects.get()
     assert caller.stdout.split() == [str(row.pk)]
     assert (row.status, row.attempt_count, row.rung_at) == (Status.PENDING, 0, None)
-    assert recovery.to_ring() == [(row.pk, 3)]
+    assert recovery.to_ring() == [(row.pk, 3, True)]
 
 
 @pytest.mark.django_db

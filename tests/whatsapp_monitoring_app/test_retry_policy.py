@@ -85,7 +85,9 @@ def test_every_error_class_has_an_effect_and_an_explanation():
 
 INTENDED_FATES = {
     Fate.RETRY: {"transient", "transient_capped", "unconfirmed", "recipient_temporary"},
-    Fate.GIVE_BACK: {"throttle_sender", "throttle_pair", "account_stop", "account_slow", "not_configured"},
+    Fate.GIVE_BACK: {
+        "throttle_sender", "throttle_pair", "account_stop", "account_slow", "not_configured", "daily_limit",
+    },
     Fate.FAIL: {
         "recipient_permanent", "opt_out", "window_closed", "message_permanent", "template_stop", "expired", "unknown",
     },

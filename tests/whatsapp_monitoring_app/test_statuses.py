@@ -16,7 +16,7 @@ INTENDED = {
     "pending": {"sending", "cancelled", "failed"},
     "sending": {"sent", "retry_scheduled", "unconfirmed", "failed", "pending"},
     "unconfirmed": {"sent", "delivered", "read", "failed", "retry_scheduled"},
-    "retry_scheduled": {"sending", "cancelled", "failed", "delivered", "read"},
+    "retry_scheduled": {"sending", "cancelled", "failed", "delivered", "read", "sent"},
     "sent": {"delivered", "read", "failed", "retry_scheduled"},
     "delivered": {"read"},
     "read": set(),

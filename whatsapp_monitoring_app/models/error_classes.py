@@ -20,6 +20,7 @@ class ErrorClass(models.TextChoices):
     TEMPLATE_STOP = "template_stop", _("Template not usable")
     ACCOUNT_STOP = "account_stop", _("Sender's account blocked or its token expired")
     ACCOUNT_SLOW = "account_slow", _("Sender restricted by WhatsApp")
+    DAILY_LIMIT = "daily_limit", _("Daily limit of the sender reached")
     NOT_CONFIGURED = "not_configured", _("Sender not configured")
     UNCONFIRMED = "unconfirmed", _("No answer: perhaps sent")
     EXPIRED = "expired", _("Too old to be sent")

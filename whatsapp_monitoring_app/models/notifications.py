@@ -10,11 +10,13 @@ from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models.attempts import Trigger
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
-from whatsapp_monitoring_app.models.statuses import FINAL, WAITING, Status, origins
+from whatsapp_monitoring_app.models.statuses import FINAL, WAITING, CancelReason, Status, origins
 
 if TYPE_CHECKING:
     from whatsapp_monitoring_app.scopes import Scope
 
+# An accepted message of which nothing was heard for this long is worth a look.
+SILENCE = timedelta(hours=72)
 # How long a worker may hold a notification: far longer than the longest call to a provider.
 LEASE = timedelta(seconds=settings.WHATSAPP_LEASE_SECONDS)
 NO_ERROR = {"error_code": "", "error_class": "", "error_message": ""}
@@ -42,6 +44,10 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
 
     def overdue_for_confirmation(self, at: datetime) -> Self:
         return self.filter(status=Status.UNCONFIRMED, confirm_by__lte=at)
+
+    def without_receipt(self, at: datetime) -> Self:
+        """Accepted long ago, and nothing was heard since."""
+        return self.filter(status=Status.SENT, sent_at__lt=at - SILENCE)
 
     def failed(self) -> Self:
         return self.filter(status=Status.FAILED)
@@ -115,6 +121,11 @@ class WhatsAppNotification(models.Model):
     subject = models.CharField(_("subject"), max_length=120, blank=True, help_text=_("For example colis:TS1A2B3C4D."))
     context_data = models.JSONField(_("context"), default=dict, blank=True)
     is_secret = models.BooleanField(_("carries a secret"), default=False)
+    fact_rank = models.PositiveSmallIntegerField(
+        _("rank"),
+        default=0,
+        help_text=_("A higher rank about the same subject replaces what still waits; 0: nothing."),
+    )
     idempotency_key = models.CharField(_("idempotency key"), max_length=200, null=True, blank=True)  # noqa: DJ001 - unique when given
 
     status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.PENDING)
@@ -127,6 +138,8 @@ class WhatsAppNotification(models.Model):
     )
     rung_at = models.DateTimeField(null=True, editable=False, help_text="When a worker was last told of this row.")
     expires_at = models.DateTimeField(_("useful until"), null=True, blank=True)
+
+    slot_at = models.DateTimeField(null=True, editable=False, help_text="Its place in the sender's pace.")
 
     claim_id = models.UUIDField(null=True, editable=False, help_text="The last claim; it stays when the lease ends.")
     claimed_until = models.DateTimeField(_("held until"), null=True, editable=False)
@@ -152,6 +165,8 @@ class WhatsAppNotification(models.Model):
     delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
     read_at = models.DateTimeField(_("read"), null=True, blank=True)
     failed_at = models.DateTimeField(_("failed"), null=True, blank=True)
+    cancelled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
+    cancel_reason = models.CharField(_("why cancelled"), max_length=12, choices=CancelReason, blank=True)
 
     objects = NotificationQuerySet.as_manager()
 
@@ -200,6 +215,12 @@ class WhatsAppNotification(models.Model):
             models.Index(name="notification_due", fields=["next_attempt_at"], condition=Q(status__in=sorted(WAITING))),
             # Recovery of what a dead worker held, and of what nobody confirmed.
             models.Index(name="notification_held", fields=["claimed_until"], condition=Q(status=Status.SENDING)),
+            # What one person was told about one subject: superseding, proof of notice.
+            models.Index(name="notification_by_subject", fields=["subject", "phone_number"], condition=~Q(subject="")),
+            # A client's messages; what an opt-out cancels.
+            models.Index(name="notification_by_number", fields=["phone_number", "-created_at"]),
+            # The daily limit of a sender.
+            models.Index(name="notification_by_sender", fields=["sender", "sent_at"]),
             models.Index(
                 name="notification_unconfirmed", fields=["confirm_by"], condition=Q(status=Status.UNCONFIRMED)
             ),
@@ -218,8 +239,8 @@ class WhatsAppNotification(models.Model):
 
     @property
     def can_retry(self) -> bool:
-        """Whether a person may ask for a new attempt: it failed, or nobody knows whether it was sent."""
-        return self.status in (Status.FAILED, Status.UNCONFIRMED)
+        """Whether a person may ask for a new attempt: it failed, waits for its next one, or nobody knows."""
+        return self.status in (Status.FAILED, Status.UNCONFIRMED, Status.RETRY_SCHEDULED)
 
     def move(self, to: Status, **changes: Any) -> bool:
         """Move this notification to `to`, and say whether this call did it. The object then shows what is stored."""

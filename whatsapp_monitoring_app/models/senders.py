@@ -21,13 +21,36 @@ class WhatsAppSender(models.Model):
     )
     token = EncryptedTextField(_("token"), blank=True)
     is_active = models.BooleanField(_("active"), default=True)
+    rate_per_second = models.FloatField(
+        _("messages per second"), default=20, help_text=_("At most; WhatsApp allows 80 for one number.")
+    )
+    daily_limit = models.PositiveIntegerField(
+        _("people per day"),
+        null=True,
+        blank=True,
+        help_text=_("At most this many people in 24 hours; empty: no limit."),
+    )
+    fallback = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("replaced by"),
+        help_text=_("The sender that takes over when this one cannot send."),
+    )
     stopped_until = models.DateTimeField(_("stopped until"), null=True, blank=True)
     stop_reason = models.TextField(_("why stopped"), blank=True)
+
+    resumed_at = models.DateTimeField(_("resumed"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("sender")
         verbose_name_plural = _("senders")
         ordering = ("code",)
+        constraints = [
+            models.CheckConstraint(name="rate_is_positive", condition=models.Q(rate_per_second__gt=0)),
+        ]
 
     def __str__(self) -> str:
         return self.label
@@ -53,6 +76,7 @@ class WhatsAppSender(models.Model):
         self.stopped_until, self.stop_reason = until, reason
         self.save(update_fields=["stopped_until", "stop_reason"])
 
-    def resume(self) -> None:
-        self.stopped_until, self.stop_reason = None, ""
-        self.save(update_fields=["stopped_until", "stop_reason"])
+    def resume(self, at: datetime) -> None:
+        """Send again, slowly at first."""
+        self.stopped_until, self.stop_reason, self.resumed_at = None, "", at
+        self.save(update_fields=["stopped_until", "stop_reason", "resumed_at"])

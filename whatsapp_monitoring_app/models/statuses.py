@@ -16,6 +16,14 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+class CancelReason(models.TextChoices):
+    """Why a message was not to go out any more."""
+
+    SUPERSEDED = "superseded", _("A newer message says more")
+    OPT_OUT = "opt_out", _("The person does not want messages")
+    PERSON = "person", _("Cancelled by a person")
+
+
 MOVES: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.SENDING, Status.CANCELLED, Status.FAILED}),
     # Back to pending: given back, which costs no attempt.
@@ -25,7 +33,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.UNCONFIRMED: frozenset({Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.RETRY_SCHEDULED}),
     # Reached while a retry waits: an earlier attempt arrived after all, and its receipt stops the double.
     Status.RETRY_SCHEDULED: frozenset(
-        {Status.SENDING, Status.CANCELLED, Status.FAILED, Status.DELIVERED, Status.READ}
+        {Status.SENDING, Status.CANCELLED, Status.FAILED, Status.SENT, Status.DELIVERED, Status.READ}
     ),
     Status.SENT: frozenset({Status.DELIVERED, Status.READ, Status.FAILED, Status.RETRY_SCHEDULED}),
     Status.DELIVERED: frozenset({Status.READ}),

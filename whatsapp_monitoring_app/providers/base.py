@@ -68,6 +68,7 @@ class ProviderError:
     code: str = ""
     message: str = ""
     retry_after: timedelta | None = None
+    is_classified: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,22 @@ class ReceiptEvent:
     error: ProviderError | None = None
 
 
+@dataclass(frozen=True)
+class InboundEvent:
+    """Something that a person wrote to us. `phone_number` is "" when the provider hides it."""
+
+    provider_message_id: str
+    phone_number: str
+    text: str
+    occurred_at: datetime
+    profile_name: str = ""
+
+
 class Provider(ABC):
     """One provider's dialect."""
 
     code: str
+    error_codes: Mapping[str, ErrorClass]
 
     @abstractmethod
     def build(self, account: Account, message: Message) -> HttpRequest:
@@ -131,6 +144,10 @@ class Provider(ABC):
     @abstractmethod
     def receipts(self, payload: Mapping[str, Any]) -> list[ReceiptEvent]:
         """The receipts in a webhook's payload; what is not understood is left out."""
+
+    def inbound(self, payload: Mapping[str, Any]) -> list[InboundEvent]:
+        """What people wrote, in a webhook's payload; a provider that does not tell has none."""
+        return []
 
     def read(self, answer: HttpAnswer) -> Outcome:
         """What the provider answered."""

@@ -19,6 +19,7 @@ from whatsapp_monitoring_app.providers.base import (
     Account,
     HttpAnswer,
     HttpRequest,
+    InboundEvent,
     Kind,
     Message,
     Outcome,
@@ -39,6 +40,7 @@ STATUSES = {
     "failed": Kind.FAILED,
 }
 
+PERMISSIONS = range(200, 300)
 CODES_BY_CLASS: dict[ErrorClass, tuple[int, ...]] = {
     ErrorClass.TRANSIENT: (2, 131016, 131057, 133004),
     ErrorClass.TRANSIENT_CAPPED: (1, 131000, 131053),
@@ -54,7 +56,7 @@ CODES_BY_CLASS: dict[ErrorClass, tuple[int, ...]] = {
     ),
     ErrorClass.TEMPLATE_STOP: (131063, 132001, 132007, 132015, 132016, 132068, 132069),
     ErrorClass.ACCOUNT_STOP: (
-        0, 3, 10, 33, 104, 190, *range(200, 300), 368, 131005, 131031, 131037, 131042, 131044, 131045, 133010, 134011,
+        0, 3, 10, 33, 104, 190, *PERMISSIONS, 368, 131005, 131031, 131037, 131042, 131044, 131045, 133010, 134011,
     ),
     ErrorClass.ACCOUNT_SLOW: (131048, 131064),
 }  # fmt: skip
@@ -64,6 +66,10 @@ UNKNOWN_OBJECT_SUBCODE = "33"  # with code 100: the phone number id is not ours,
 
 class CloudApi(Provider):
     code = "cloud_api"
+    # One entry for the hundred permission codes.
+    error_codes = {code: kind for code, kind in CLASS_BY_CODE.items() if int(code) not in PERMISSIONS} | {
+        "200-299": ErrorClass.ACCOUNT_STOP
+    }
 
     def build(self, account: Account, message: Message) -> HttpRequest:
         body = {
@@ -104,6 +110,10 @@ class CloudApi(Provider):
         events = (_receipt(status) for value in _values(payload) for status in _dicts(value, "statuses"))
         return [event for event in events if event]
 
+    def inbound(self, payload: Mapping[str, Any]) -> list[InboundEvent]:
+        events = (_inbound(message, value) for value in _values(payload) for message in _dicts(value, "messages"))
+        return [event for event in events if event]
+
 
 def _values(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for entry in _dicts(payload, "entry"):
@@ -114,10 +124,7 @@ def _values(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _receipt(status: dict[str, Any]) -> ReceiptEvent | None:
     word, message_id = _text(status.get("status")), _text(status.get("id"))
-    try:
-        occurred_at = datetime.fromtimestamp(int(status["timestamp"]), UTC)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        occurred_at = None
+    occurred_at = _moment(status.get("timestamp"))
     if not word or not message_id or occurred_at is None:
         logger.warning("A status without id, word or time was left out")
         return None
@@ -132,6 +139,44 @@ def _receipt(status: dict[str, Any]) -> ReceiptEvent | None:
     )
 
 
+def _inbound(message: dict[str, Any], value: dict[str, Any]) -> InboundEvent | None:
+    message_id, occurred_at = _text(message.get("id")), _moment(message.get("timestamp"))
+    if not message_id or occurred_at is None:
+        logger.warning("A message without id or time was left out")
+        return None
+    digits = _text(message.get("from"))
+    contact = _first(value, "contacts").get("profile")
+    return InboundEvent(
+        provider_message_id=message_id[:200],
+        # Missing for people who are known by their user name only.
+        phone_number=f"+{digits}" if digits.isdigit() and len(digits) <= 15 else "",
+        text=_words(message)[:4096],
+        occurred_at=occurred_at,
+        profile_name=_text(contact.get("name"))[:200] if isinstance(contact, dict) else "",
+    )
+
+
+def _words(message: Mapping[str, Any]) -> str:
+    """What the person said: text, a pressed button, a caption; else the kind of message in brackets."""
+    kind = _text(message.get("type"))
+    content = message.get(kind)
+    if not isinstance(content, dict):
+        return f"[{kind}]"
+    for name in ("body", "text", "caption", "emoji"):
+        if _text(content.get(name)):
+            return _text(content[name])
+    replies = [content[name] for name in ("button_reply", "list_reply") if isinstance(content.get(name), dict)]
+    return _text(replies[0].get("title")) if replies else f"[{kind}]"
+
+
+def _moment(seconds: Any) -> datetime | None:
+    """Meta's timestamps: seconds since 1970, as text or as a number."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
 def _error(error: Mapping[str, Any], answer: HttpAnswer | None = None) -> ProviderError:
     code = _text(error.get("code"))
     return ProviderError(
@@ -139,6 +184,7 @@ def _error(error: Mapping[str, Any], answer: HttpAnswer | None = None) -> Provid
         code=code[:40],
         message=_error_message(error),
         retry_after=answer.retry_after if answer else None,
+        is_classified=code in CLASS_BY_CODE,
     )
 
 
@@ -147,7 +193,6 @@ def _error_class(code: str, error: Mapping[str, Any], answer: HttpAnswer | None)
         return ErrorClass.ACCOUNT_STOP
     if code in CLASS_BY_CODE:
         return CLASS_BY_CODE[code]
-    logger.warning("Error code %s of Meta is not classified", code)
     if error.get("is_transient") is True:
         return ErrorClass.TRANSIENT_CAPPED
     return class_of_http_status(answer.status) if answer else ErrorClass.UNKNOWN

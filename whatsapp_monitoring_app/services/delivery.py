@@ -14,11 +14,11 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from whatsapp_monitoring_app import providers, scopes
+from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import ErrorClass, Outcome, WhatsAppAttempt, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers import base, transport
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError, Refused, Uncertain
-from whatsapp_monitoring_app.services import message_types, offices, receipts, rendering, verdicts
+from whatsapp_monitoring_app.services import circuit, error_catalogue, pacing, receipts, rendering, routing, verdicts
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 from whatsapp_monitoring_app.services.verdicts import Context
 
@@ -40,36 +40,39 @@ class Call:
 
 def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezone.now) -> WhatsAppNotification | None:
     """Try to send the notification once; it as stored afterwards, or None when it was not this call's to send."""
-    notification = WhatsAppNotification.objects.claim(code, now())
+    at = now()
+    notification = WhatsAppNotification.objects.claim(code, at)
     if notification is None:
         return None
-    sender = choose_sender(notification)
-    at = now()
-    obstacle = _obstacle(sender, at)
-    if obstacle:
-        shortest = at + EFFECTS[obstacle.error_class].min_delay
-        wait_until = sender.stopped_until if sender.stopped_until and sender.is_stopped(at) else shortest
-        verdicts.give_back(notification, obstacle, wait_until)
+    route = routing.choose(notification, at)
+    if route.obstacle:
+        verdicts.give_back(notification, route.obstacle, _worth_trying_at(route, at))
+    elif _must_wait(notification, route.sender, at):
         return notification
-    return record(notification, sender, _call(notification, sender, send, now))
+    elif not circuit.take_probe(route.sender, at):
+        busy = ProviderError(ErrorClass.ACCOUNT_STOP, message=route.sender.stop_reason)
+        verdicts.give_back(notification, busy, at + circuit.PROBE_TIME)
+    else:
+        return record(notification, route.sender, _call(notification, route.sender, send, now))
+    return notification
 
 
-def choose_sender(notification: WhatsAppNotification) -> WhatsAppSender:
-    """The company's voice for this message: the office's own, or the system's for accounts and codes."""
-    is_system = message_types.get(notification.message_type).is_system
-    code = offices.SYSTEM_SENDER if is_system else scopes.get(notification.source_app).sender
-    return WhatsAppSender.objects.get(code=code)
+def _worth_trying_at(route: routing.Route, at: datetime) -> datetime:
+    """When the sender may be able to send again."""
+    assert route.obstacle
+    shortest = at + EFFECTS[route.obstacle.error_class].min_delay
+    return route.sender.stopped_until if route.sender.stopped_until and route.sender.is_stopped(at) else shortest
 
 
-def _obstacle(sender: WhatsAppSender, at: datetime) -> ProviderError | None:
-    """Why this sender cannot send now, known without asking the provider."""
-    if sender.is_stopped(at):
-        return ProviderError(ErrorClass.ACCOUNT_STOP, message=sender.stop_reason)
-    if not sender.is_active:
-        return ProviderError(ErrorClass.NOT_CONFIGURED, message=f"The sender “{sender.code}” is paused.")
-    if sender.credentials is None:
-        return ProviderError(ErrorClass.NOT_CONFIGURED, message=f"The sender “{sender.code}” has no account or token.")
-    return None
+def _must_wait(notification: WhatsAppNotification, sender: WhatsAppSender, at: datetime) -> bool:
+    """Whether the sender's pace, or the person's, puts the message off; then it has been given back until its slot."""
+    if pacing.holds_slot(notification.slot_at, at):
+        return False
+    slot = pacing.reserve(sender, notification.phone_number, at)
+    if not slot.wait:
+        return False
+    verdicts.wait_for_slot(notification, at + slot.wait, is_reserved=slot.is_reserved)
+    return True
 
 
 def _call(notification: WhatsAppNotification, sender: WhatsAppSender, send: Send, now: Clock) -> Call:
@@ -112,6 +115,8 @@ def record(claimed: WhatsAppNotification, sender: WhatsAppSender, call: Call) ->
             verdicts.leave_unconfirmed(notification, reason, context)
         case _ as never:
             assert_never(never)
+    circuit.note(sender, call.outcome, context.at)
+    error_catalogue.note_unclassified(sender.provider, _error_of(call.outcome), context.at)
     write_attempt(claimed, sender, call, next_attempt_at=notification.next_attempt_at)
     receipts.apply_waiting(notification, context.at)
     return notification

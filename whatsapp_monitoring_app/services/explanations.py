@@ -1,19 +1,20 @@
 """Each cause in plain words: what it means, and what to do now."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification
+from whatsapp_monitoring_app.models import ErrorClass, WhatsAppErrorCode, WhatsAppNotification
 
 
 @dataclass(frozen=True)
 class Explanation:
     """What the agent should know. `retry_helps` says whether sending again can change anything."""
 
-    meaning: Promise
-    advice: Promise
+    meaning: Promise | str
+    advice: Promise | str
     retry_helps: bool
 
 
@@ -78,6 +79,11 @@ EXPLANATIONS: dict[ErrorClass, Explanation] = {
         _("Tell an administrator, and send only what is necessary."),
         retry_helps=False,
     ),
+    ErrorClass.DAILY_LIMIT: Explanation(
+        _("The sender has written to as many people as it may in one day."),
+        _("Nothing to do: the message leaves when the day's count goes down. An administrator can raise the limit."),
+        retry_helps=False,
+    ),
     ErrorClass.NOT_CONFIGURED: Explanation(
         _("The sender of this office is paused or has no account yet."),
         _("Tell an administrator. The messages wait, and leave when the sender is ready."),
@@ -102,5 +108,16 @@ EXPLANATIONS: dict[ErrorClass, Explanation] = {
 
 
 def explain(notification: WhatsAppNotification) -> Explanation | None:
-    """What is wrong with this notification, or None when nothing is."""
-    return EXPLANATIONS[ErrorClass(notification.error_class)] if notification.error_class else None
+    """What is wrong with this notification, or None when nothing is. The administrators' own words win."""
+    if not notification.error_class:
+        return None
+    explanation = EXPLANATIONS[ErrorClass(notification.error_class)]
+    code = WhatsAppErrorCode.objects.filter(code=notification.error_code).first() if notification.error_code else None
+    if code is None:
+        return explanation
+    language = get_language() or "fr"
+    return replace(
+        explanation,
+        meaning=code.text("meaning", language) or explanation.meaning,
+        advice=code.text("advice", language) or explanation.advice,
+    )

@@ -18,17 +18,28 @@ class MessageType:
     max_attempts: int = 5
     when_uncertain: WhenUncertain = WhenUncertain.RESEND
     is_system: bool = False  # spoken by the company, not by an office
+    is_essential: bool = False  # also sent to people who refuse messages
 
 
 NOTICE = MessageType()
 MESSAGE_TYPES = {
-    "account_creation": MessageType(max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True),
-    "credentials": MessageType(max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True),
-    "otp": MessageType(
-        max_age=timedelta(minutes=10), max_attempts=3, when_uncertain=WhenUncertain.ASK, is_system=True
+    "account_creation": MessageType(
+        max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True, is_essential=True
     ),
-    "payment": MessageType(when_uncertain=WhenUncertain.ASK),
+    "credentials": MessageType(
+        max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True, is_essential=True
+    ),
+    "otp": MessageType(
+        max_age=timedelta(minutes=10),
+        max_attempts=3,
+        when_uncertain=WhenUncertain.ASK,
+        is_system=True,
+        is_essential=True,
+    ),
+    "payment": MessageType(when_uncertain=WhenUncertain.ASK, is_essential=True),
+    "opt_out_confirmation": MessageType(max_age=timedelta(hours=1), is_essential=True),
 }
+ESSENTIAL_TYPES = [code for code, kind in MESSAGE_TYPES.items() if kind.is_essential]
 TYPES_THAT_ASK = [code for code, kind in MESSAGE_TYPES.items() if kind.when_uncertain is WhenUncertain.ASK]
 
 

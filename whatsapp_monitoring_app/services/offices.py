@@ -8,6 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import WhatsAppSender
+from whatsapp_monitoring_app.services import error_catalogue
 
 SYSTEM_SENDER = "systeme"
 SENDER_LABELS = {"chine": "Chine", "mali": "Mali", SYSTEM_SENDER: "Système"}
@@ -24,6 +25,7 @@ def provision(apps: Any = None, **signal: Any) -> None:
         _provide_permission(scope)
         _provide_sender(scope.sender)
     _provide_sender(SYSTEM_SENDER)
+    error_catalogue.provision()
 
 
 def _provide_permission(scope: scopes.Scope) -> None:

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from accounts import phones
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import Trigger, WhatsAppNotification
-from whatsapp_monitoring_app.services import message_types
+from whatsapp_monitoring_app.models import CancelReason, Status, Trigger, WhatsAppNotification, WhatsAppOptOut
+from whatsapp_monitoring_app.services import cancellation, message_types
 
 TEXT_LIMIT = 4096  # characters: WhatsApp's own limit for a text message
 LIMITS = {"title": 200, "message_type": 60, "category": 60, "subject": 120, "language": 10, "idempotency_key": 200}
@@ -41,6 +41,7 @@ class Draft:
     priority: int = 3
     language: str = ""
     subject: str = ""
+    fact_rank: int = 0
     context_data: dict[str, Any] = field(default_factory=dict)
     is_secret: bool = False
     idempotency_key: str | None = None
@@ -54,21 +55,28 @@ def post(draft: Draft, at: datetime) -> tuple[WhatsAppNotification, bool]:
     An idempotency key that its office has used already gives the first notification, and writes nothing.
     Raises InvalidNotification, scopes.UnknownOffice or phones.InvalidTelephone, all of them ValueErrors.
     """
-    values = _values(draft, at)
-    if draft.idempotency_key is None:
+    notification, created = _write(_values(draft, at), draft.idempotency_key or None)
+    if created:
+        cancellation.cancel_superseded_by(notification, at)
+    return notification, created
+
+
+def _write(values: dict[str, Any], idempotency_key: str | None) -> tuple[WhatsAppNotification, bool]:
+    if idempotency_key is None:
         return WhatsAppNotification.objects.create(**values), True
     return WhatsAppNotification.objects.get_or_create(
-        source_app=values.pop("source_app"), idempotency_key=draft.idempotency_key, defaults=values
+        source_app=values.pop("source_app"), idempotency_key=idempotency_key, defaults=values
     )
 
 
 def _values(draft: Draft, at: datetime) -> dict[str, Any]:
     scope = check(draft)
     kind = message_types.get(draft.message_type)
+    phone_number = _number(draft, scope)
     return {
         "source_app": scope.office,
         "user": draft.user,
-        "phone_number": _number(draft, scope),
+        "phone_number": phone_number,
         "language": draft.language or (draft.user.language if draft.user else "fr"),
         "message_type": draft.message_type,
         "category": draft.category,
@@ -76,14 +84,24 @@ def _values(draft: Draft, at: datetime) -> dict[str, Any]:
         "message_content": draft.message_content,
         "priority": draft.priority,
         "subject": draft.subject,
+        "fact_rank": draft.fact_rank,
         "context_data": draft.context_data,
         "is_secret": draft.is_secret,
         "max_attempts": kind.max_attempts,
+        **_state(phone_number, kind, draft, at),
+        "expires_at": draft.expires_at or at + kind.max_age,
+        "created_at": at,
+    }
+
+
+def _state(phone_number: str, kind: message_types.MessageType, draft: Draft, at: datetime) -> dict[str, Any]:
+    """Where the message starts: waiting for its time, or cancelled because the person refuses such messages."""
+    if not kind.is_essential and WhatsAppOptOut.objects.filter(phone_number=phone_number).exists():
+        return {"status": Status.CANCELLED, "cancel_reason": CancelReason.OPT_OUT, "cancelled_at": at}
+    return {
         "next_attempt_at": draft.not_before or at,
         "next_trigger": Trigger.AUTO,
         "rung_at": None if draft.not_before else at,
-        "expires_at": draft.expires_at or at + kind.max_age,
-        "created_at": at,
     }
 
 

@@ -8,8 +8,9 @@ from django.db import transaction
 from django.db.models import Q
 
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppReceipt
-from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent
-from whatsapp_monitoring_app.services import verdicts
+from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent, Refused
+from whatsapp_monitoring_app.services import circuit, error_catalogue, inbound, verdicts
+from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ Kind = WhatsAppReceipt.Kind
 @transaction.atomic
 def take(provider: str, event: ReceiptEvent, at: datetime) -> WhatsAppReceipt:
     """Store the receipt, once however often it comes, and apply it if its notification is known and ready."""
-    receipt, _created = WhatsAppReceipt.objects.get_or_create(
+    receipt, created = WhatsAppReceipt.objects.get_or_create(
         provider=provider,
         provider_message_id=event.provider_message_id,
         raw_status=event.raw_status,
@@ -32,6 +33,8 @@ def take(provider: str, event: ReceiptEvent, at: datetime) -> WhatsAppReceipt:
             **verdicts.error_fields(event.error),
         },
     )
+    if created:
+        error_catalogue.note_unclassified(provider, event.error, at)
     if receipt.applied_at is None:
         apply(receipt, at)
     return receipt
@@ -74,7 +77,7 @@ def _notification_of(receipt: WhatsAppReceipt) -> WhatsAppNotification | None:
 
 def _settle(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: datetime) -> None:
     match receipt.status:
-        case Kind.SENT:
+        case Kind.SENT if not _failed_afterwards(receipt):
             _remember_id(notification, receipt)
             notification.move(Status.SENT, sent_at=receipt.occurred_at, **verdicts.error_fields(None))
         case Kind.DELIVERED:
@@ -85,8 +88,13 @@ def _settle(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: da
             notification.read(receipt.occurred_at)
         case Kind.FAILED:
             _fail(notification, receipt, at)
-        case _:
+        case Kind.UNKNOWN:
             logger.warning("Receipt %s has the unknown word %r", receipt.pk, receipt.raw_status)
+
+
+def _failed_afterwards(receipt: WhatsAppReceipt) -> bool:
+    # Receipts come in any order: "sent" after "failed" is old news, and must not stop the retry.
+    return WhatsAppReceipt.objects.filter(provider_message_id=receipt.provider_message_id, status=Kind.FAILED).exists()
 
 
 def _fail(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: datetime) -> None:
@@ -99,6 +107,10 @@ def _fail(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: date
         message=receipt.error_message,
     )
     verdicts.refuse(notification, error, Context(at=at, sender=notification.sender))
+    if notification.sender and EFFECTS[error.error_class].stops_sender:
+        circuit.note(notification.sender, Refused(error), at)
+    if error.error_class is ErrorClass.OPT_OUT:
+        inbound.opt_out(notification.phone_number, error.message, at)
 
 
 def _remember_id(notification: WhatsAppNotification, receipt: WhatsAppReceipt) -> None:

@@ -6,6 +6,7 @@ Rows are taken with FOR UPDATE SKIP LOCKED, so that two runs share the work inst
 import logging
 import uuid
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -23,7 +24,7 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.models.notifications import LEASE
 from whatsapp_monitoring_app.providers.base import ProviderError, Uncertain
-from whatsapp_monitoring_app.services import delivery, message_types, receipts, verdicts
+from whatsapp_monitoring_app.services import cancellation, delivery, message_types, receipts, routing, verdicts
 from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,19 @@ BATCH = 500
 PATIENCE = timedelta(seconds=settings.WHATSAPP_PATIENCE_SECONDS)
 # Receipts whose message nobody knows are tried again for this long; Meta repeats its webhooks for a week.
 ORPHANS_FOR = timedelta(days=1)
+
+
+class Bell(NamedTuple):
+    """A notification that a worker is to be told of."""
+
+    code: uuid.UUID
+    priority: int
+    is_first: bool
+
+
+def cancel_superseded(at: datetime) -> int:
+    """Cancel what came back to the queue although its client knows more already; how many."""
+    return cancellation.cancel_all_superseded(at)
 
 
 def expire(at: datetime) -> int:
@@ -47,7 +61,7 @@ def release_abandoned(at: datetime) -> int:
     """Leave unconfirmed what a dead worker held: nobody knows whether it was sent. How many."""
     abandoned = list(WhatsAppNotification.objects.abandoned(at).select_for_update(skip_locked=True)[:BATCH])
     for notification in abandoned:
-        sender = delivery.choose_sender(notification)
+        sender = routing.own_sender_without_token(notification)
         started_at = (notification.claimed_until or at) - LEASE
         silence = Uncertain("the worker stopped during the call")
         call = delivery.Call(silence, started_at, at)
@@ -85,14 +99,18 @@ def _apply(receipt: WhatsAppReceipt, at: datetime) -> bool:
 
 
 @transaction.atomic
-def to_ring(at: datetime | None = None) -> list[tuple[uuid.UUID, int]]:
-    """The due notifications that no worker has been told of lately, as (code, priority), and mark them as told."""
+def to_ring(at: datetime | None = None) -> list[Bell]:
+    """The due notifications that no worker has been told of lately, and mark them as told.
+
+    The most urgent first, then the newest: after an outage they are the most useful ones.
+    """
     at = at or timezone.now()
     forgotten = Q(rung_at=None) | Q(rung_at__lt=at - PATIENCE)
-    due = WhatsAppNotification.objects.due(at).filter(forgotten).order_by("priority", "next_attempt_at")
-    rows = list(due.select_for_update(skip_locked=True).values_list("code", "priority")[: BATCH * 4])
-    WhatsAppNotification.objects.filter(code__in=[code for code, _priority in rows]).update(rung_at=at)
-    return rows
+    due = WhatsAppNotification.objects.due(at).filter(forgotten).order_by("priority", "-created_at")
+    rows = due.select_for_update(skip_locked=True).values_list("code", "priority", "attempt_count")[: BATCH * 4]
+    bells = [Bell(code, priority, is_first=attempt_count == 0) for code, priority, attempt_count in rows]
+    WhatsAppNotification.objects.filter(code__in=[bell.code for bell in bells]).update(rung_at=at)
+    return bells
 
 
 def lost_bulks(at: datetime) -> list[uuid.UUID]:

@@ -21,30 +21,34 @@ class NotRetryable(Exception):
 def retry(
     notification: WhatsAppNotification, actor: User | None, at: datetime, trigger: Trigger = Trigger.MANUAL
 ) -> None:
-    """Queue one more attempt, on top of those that were made; the automatic chain does not start anew.
+    """Queue one more attempt, on top of those that were made, or now instead of the planned one.
 
-    Safe to press twice: the second press finds it waiting. Raises NotRetryable.
+    The automatic chain does not start anew.
+
+    Safe to press twice: there is one attempt at a time. Raises NotRetryable.
     """
     # What the caller read may be old: a message that is being sent, or was accepted since, must not be sent twice.
     notification.refresh_from_db(from_queryset=WhatsAppNotification.objects.select_for_update())
-    target = Status.RETRY_SCHEDULED if notification.status == Status.UNCONFIRMED else Status.PENDING
     if not notification.can_retry:
         raise NotRetryable(
             _("Only a failed message can be retried; this one is: %(status)s.")
             % {"status": notification.get_status_display()}
         )
+    if notification.next_attempt_at and notification.next_attempt_at <= at:
+        raise NotRetryable(_("A new attempt is queued already."))
+    order = {"next_attempt_at": at, "next_trigger": trigger, "next_actor": actor, "rung_at": at, "slot_at": None}
+    if notification.status == Status.RETRY_SCHEDULED:
+        # The person's attempt takes the place of the one that the machine had planned.
+        WhatsAppNotification.objects.filter(pk=notification.pk).update(**order)
+        notification.refresh_from_db()
+        return
     expires_at = notification.expires_at
-    moved = notification.move(
-        target,
-        next_attempt_at=at,
-        next_trigger=trigger,
-        next_actor=actor,
-        rung_at=at,
+    notification.move(
+        Status.RETRY_SCHEDULED if notification.status == Status.UNCONFIRMED else Status.PENDING,
         max_attempts=Greatest(F("max_attempts"), F("attempt_count") + 1),
         expires_at=expires_at if expires_at and expires_at > at else outbox.default_expiry(notification, at),
+        **order,
     )
-    if not moved:
-        raise NotRetryable(_("Somebody else has just retried this message."))
 
 
 def retry_all(failed: NotificationQuerySet, actor: User | None, at: datetime) -> list[WhatsAppNotification]:

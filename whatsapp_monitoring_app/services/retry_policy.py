@@ -43,6 +43,7 @@ EFFECTS: dict[ErrorClass, Effect] = {
     ErrorClass.THROTTLE_PAIR: Effect(Fate.GIVE_BACK),
     ErrorClass.ACCOUNT_STOP: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=5), stops_sender=True),
     ErrorClass.ACCOUNT_SLOW: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=30)),
+    ErrorClass.DAILY_LIMIT: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=15)),
     ErrorClass.NOT_CONFIGURED: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=1)),
     ErrorClass.RECIPIENT_PERMANENT: Effect(Fate.FAIL),
     ErrorClass.OPT_OUT: Effect(Fate.FAIL),

@@ -50,8 +50,6 @@ def accept(notification: WhatsAppNotification, accepted: Accepted, context: Cont
 def refuse(notification: WhatsAppNotification, error: ProviderError, context: Context) -> None:
     """The provider refused it, at once or later by a receipt; the error class decides what follows."""
     effect = EFFECTS[error.error_class]
-    if effect.stops_sender and context.sender:
-        context.sender.stop(context.at + effect.min_delay, f"{error.code} {error.message}".strip())
     costs = effect.fate is not Fate.GIVE_BACK
     count = _count_after(notification) if costs else notification.attempt_count
     again_at = context.at + delay(error.error_class, _tries(notification, error), context.random, error.retry_after)
@@ -96,6 +94,12 @@ def give_back(notification: WhatsAppNotification, error: ProviderError, until: d
 def _waiting_status(attempt_count: int) -> Status:
     # A receipt of an earlier attempt, perhaps unconfirmed, must still be able to stop the next one.
     return Status.RETRY_SCHEDULED if attempt_count else Status.PENDING
+
+
+def wait_for_slot(notification: WhatsAppNotification, slot_at: datetime, *, is_reserved: bool) -> None:
+    """The sender goes as fast as it may: wait for a place, at no cost and with no error."""
+    status = _waiting_status(notification.attempt_count)
+    notification.move(status, next_attempt_at=slot_at, slot_at=slot_at if is_reserved else None, rung_at=None)
 
 
 def _count_after(notification: WhatsAppNotification) -> int:

@@ -2,14 +2,15 @@
 
 import json
 import logging
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
 
 from whatsapp_monitoring_app import providers
-from whatsapp_monitoring_app.models import WhatsAppWebhookLog
-from whatsapp_monitoring_app.providers.base import ReceiptEvent
-from whatsapp_monitoring_app.services import receipts
+from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppWebhookLog
+from whatsapp_monitoring_app.providers.base import InboundEvent, ReceiptEvent
+from whatsapp_monitoring_app.services import inbound, receipts
 
 logger = logging.getLogger(__name__)
 
@@ -30,22 +31,42 @@ def store(provider: str, body: bytes, at: datetime) -> WhatsAppWebhookLog:
     return WhatsAppWebhookLog.objects.create(provider=provider, payload=text, received_at=at)
 
 
-def process(log_id: int, at: datetime) -> int:
-    """Apply what the stored payload says; how many receipts it held. Safe to repeat."""
+@dataclass
+class Report:
+    """What a payload held: how many events, the answers that it calls for, what went wrong."""
+
+    event_count: int = 0
+    answers: list[WhatsAppNotification] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def process(log_id: int, at: datetime) -> Report:
+    """Apply what the stored payload says. Safe to repeat."""
     log = WhatsAppWebhookLog.objects.get(pk=log_id)
-    events = providers.get(log.provider).receipts(json.loads(log.payload))
-    errors = [error for event in events if (error := _take(log, event, at))]
-    log.processed_at, log.error = at, "\n".join(errors)
+    provider, payload, report = providers.get(log.provider), json.loads(log.payload), Report()
+    events: list[ReceiptEvent | InboundEvent] = [*provider.receipts(payload), *provider.inbound(payload)]
+    for event in events:
+        report.event_count += 1
+        _take(log, event, at, report)
+    log.processed_at, log.error = at, "\n".join(report.errors)
     log.save(update_fields=["processed_at", "error"])
-    return len(events)
+    return report
 
 
-def _take(log: WhatsAppWebhookLog, event: ReceiptEvent, at: datetime) -> str:
-    """Apply one receipt; what went wrong, or "". One bad receipt must not lose the others of its payload."""
+def _take(log: WhatsAppWebhookLog, event: ReceiptEvent | InboundEvent, at: datetime, report: Report) -> None:
     try:
         with transaction.atomic():
-            receipts.take(log.provider, event, at)
-    except Exception as error:
-        logger.exception("Webhook payload %s: the receipt %s could not be applied", log.pk, event.provider_message_id)
-        return f"{event.provider_message_id} {event.raw_status}: {error!r}"
-    return ""
+            answer = _apply(log.provider, event, at)
+    except Exception as error:  # one bad event must not lose the others of its payload
+        logger.exception("Webhook payload %s: %s could not be applied", log.pk, event.provider_message_id)
+        report.errors.append(f"{event.provider_message_id}: {error!r}")
+        return
+    if answer:
+        report.answers.append(answer)
+
+
+def _apply(provider: str, event: ReceiptEvent | InboundEvent, at: datetime) -> WhatsAppNotification | None:
+    if isinstance(event, InboundEvent):
+        return inbound.take(provider, event, at)
+    receipts.take(provider, event, at)
+    return None

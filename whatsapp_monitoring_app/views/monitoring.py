@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from whatsapp_monitoring_app import scopes, tasks
-from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppSender
+from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppInbound, WhatsAppSender
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
-from whatsapp_monitoring_app.services import explanations, retries, statistics
+from whatsapp_monitoring_app.services import cancellation, explanations, retries, statistics
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
 ROWS_PER_PAGE = 25
@@ -41,6 +41,7 @@ class DashboardView(ScopedMixin):
             else None,
             to_handle=statistics.to_handle(visible, now).select_related("user")[:RECENT],
             failed_count=visible.failed().count(),
+            silent_count=visible.without_receipt(now).count(),
             recent=visible.select_related("user")[:RECENT],
             stopped_senders=[sender for sender in WhatsAppSender.objects.all() if sender.is_stopped(now)],
         )
@@ -48,6 +49,8 @@ class DashboardView(ScopedMixin):
 
 
 # Words for several statuses at once, as the dashboard counts them.
+# Accepted long ago, and nothing heard since.
+SILENT = "silent"
 STATUS_GROUPS = {"waiting": statistics.ON_THE_WAY, "reached": REACHED}
 
 
@@ -66,7 +69,11 @@ class FilterForm(forms.Form):
         # Not declared above: Django's forms have an attribute of this name.
         self.fields["error_class"] = forms.ChoiceField(label=gettext_lazy("Cause"), required=False)
         everything = ("", _("All"))
-        groups = [("waiting", _("On their way")), ("reached", _("Delivered or read"))]
+        groups = [
+            ("waiting", _("On their way")),
+            ("reached", _("Delivered or read")),
+            (SILENT, _("Accepted, without receipt for 72 h")),
+        ]
         self._choose("status", [everything, *groups, *Status.choices])
         self._choose("period", [everything, ("today", _("Today")), ("week", _("Last 7 days"))])
         self._choose("error_class", [everything, *ErrorClass.choices])
@@ -89,7 +96,9 @@ class FilterForm(forms.Form):
         chosen = {name: value for name, value in self.cleaned_data.items() if value}
         text, status, period = (chosen.pop(name, "") for name in ("q", "status", "period"))
         found = notifications.filter(**chosen)
-        if status:
+        if status == SILENT:
+            found = found.without_receipt(timezone.now())
+        elif status:
             found = found.filter(status__in=STATUS_GROUPS.get(status, [status]))
         if period:
             now = timezone.now()
@@ -133,6 +142,7 @@ class DetailsView(ScopedMixin):
             title=notification.title or notification.message_type,
             notification=notification,
             timeline=statistics.timeline(notification),
+            replies=WhatsAppInbound.objects.filter(phone_number=notification.phone_number)[:RECENT],
             explanation=explanations.explain(notification),
             office_label=scopes.get(notification.source_app).label,
         )
@@ -155,6 +165,26 @@ class RetryView(ScopedMixin):
         else:
             tasks.ring_after_commit(notification)
             messages.success(request, _("A new attempt is queued. Its result will show here."))
+        return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
+
+
+class CancelView(ScopedMixin):
+    """Keep a message that still waits from being sent."""
+
+    template_name = "whatsapp_cancel.html"
+
+    def get(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+        notification = get_object_or_404(self.notifications().waiting().select_related("user"), pk=code)
+        return self.render_to_response(
+            self.get_context_data(title=_("Cancel this message?"), notification=notification)
+        )
+
+    def post(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+        get_object_or_404(self.notifications(), pk=code)
+        if cancellation.cancel(self.notifications().filter(pk=code), CancelReason.PERSON, timezone.now()):
+            messages.success(request, _("The message is cancelled."))
+        else:
+            messages.warning(request, _("It is too late: this message does not wait any more."))
         return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
 
 
