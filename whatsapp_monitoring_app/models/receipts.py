@@ -59,6 +59,9 @@ class WhatsAppReceipt(models.Model):
         indexes = [
             # Receipts that wait for their message's id.
             models.Index(name="receipt_to_apply", fields=["received_at"], condition=Q(applied_at=None)),
+            # The receipts that a message finds waiting when its answer is stored.
+            models.Index(name="receipt_waiting_by_id", fields=["provider_message_id"], condition=Q(applied_at=None)),
+            models.Index(name="receipt_waiting_by_code", fields=["tracking"], condition=Q(applied_at=None)),
         ]
 
     def __str__(self) -> str:

@@ -68,7 +68,7 @@ def _must_wait(notification: WhatsAppNotification, sender: WhatsAppSender, at: d
     """Whether the sender's pace, or the person's, puts the message off; then it has been given back until its slot."""
     if pacing.holds_slot(notification.slot_at, at):
         return False
-    slot = pacing.reserve(sender, notification.phone_number, at)
+    slot = pacing.reserve(sender, rendering.number_to_call(notification), at)
     if not slot.wait:
         return False
     verdicts.wait_for_slot(notification, at + slot.wait, is_reserved=slot.is_reserved)

@@ -5,6 +5,7 @@ Rows are taken with FOR UPDATE SKIP LOCKED, so that two runs share the work inst
 
 import logging
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -123,3 +124,13 @@ def lost_webhooks(at: datetime) -> list[int]:
     """Payloads that were stored but whose task never came."""
     lost = WhatsAppWebhookLog.objects.filter(processed_at=None, received_at__lt=at - PATIENCE)
     return list(lost.order_by("received_at").values_list("pk", flat=True)[:BATCH])
+
+
+# In this order: what is too old or overtaken is not sent again.
+STEPS: dict[str, Callable[[datetime], int]] = {
+    "expired": expire,
+    "superseded": cancel_superseded,
+    "abandoned": release_abandoned,
+    "settled": settle_unconfirmed,
+    "receipts": apply_early_receipts,
+}
