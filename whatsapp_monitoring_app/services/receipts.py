@@ -94,7 +94,9 @@ def _settle(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: da
 
 def _failed_afterwards(receipt: WhatsAppReceipt) -> bool:
     # Receipts come in any order: "sent" after "failed" is old news, and must not stop the retry.
-    return WhatsAppReceipt.objects.filter(provider_message_id=receipt.provider_message_id, status=Kind.FAILED).exists()
+    return WhatsAppReceipt.objects.filter(
+        provider=receipt.provider, provider_message_id=receipt.provider_message_id, status=Kind.FAILED
+    ).exists()
 
 
 def _fail(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: datetime) -> None:
