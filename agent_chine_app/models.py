@@ -106,6 +106,13 @@ class Colis(models.Model):
         SHIPPED = "shipped", _("On the way")
         ARRIVED = "arrived", _("Arrived in Mali")
 
+    class Rank(models.IntegerChoices):
+        """How much a message says of where the parcel is: more makes less obsolete."""
+
+        RECEIVED = 10
+        SHIPPED = 20
+        ARRIVED = 30
+
     numero_suivi = models.CharField(_("tracking number"), max_length=20, unique=True, default=new_numero_suivi)
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="colis", verbose_name=_("client"))
     lot = models.ForeignKey(

@@ -26,5 +26,6 @@ def notify_colis_created(colis: Colis) -> "AsyncResult[str]":
         title=title,
         priority=3,
         subject=colis.subject,
+        fact_rank=colis.Rank.RECEIVED,
         idempotency_key=f"colis_creation:{colis.numero_suivi}",
     )

@@ -58,5 +58,6 @@ def notify_colis_arrival_mali(colis: Colis) -> "AsyncResult[str]":
         title=title,
         priority=1,
         subject=colis.subject,
+        fact_rank=colis.Rank.ARRIVED,
         idempotency_key=f"colis_arrival:{colis.numero_suivi}",
     )
