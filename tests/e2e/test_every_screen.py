@@ -17,6 +17,11 @@ from whatsapp_monitoring_app.models import Status, WhatsAppNotification
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PICTURES = ROOT / "screenshots"
+FOR_THE_README = {
+    "1280-agent_chine-dashboard": "dashboard",
+    "1280-agent_chine-failed": "details",
+    "360-agent_chine-list": "phone",
+}
 MONITORING = {
     "dashboard": "whatsapp/monitoring/",
     "list": "whatsapp/monitoring/list/",
@@ -71,6 +76,8 @@ def photograph(page: Page, url: str, name: str) -> None:
     assert answer is not None
     assert answer.status == 200, url
     page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+    if name in FOR_THE_README:
+        page.screenshot(path=PICTURES / f"readme-{FOR_THE_README[name]}.png")
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0, f"{url} is {overflow} px too wide"
 
