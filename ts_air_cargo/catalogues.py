@@ -78,8 +78,9 @@ def update(po_path: Path, texts: dict[Text, set[str]]) -> None:
     for entry in list(catalogue):
         if _text_of(entry) not in texts:
             catalogue.remove(entry)
+    forms = int(re.findall(r"nplurals=(\d)", catalogue.metadata["Plural-Forms"])[0])
     for singular, plural in sorted(texts.keys() - known):
-        catalogue.append(_new_entry(singular, plural))
+        catalogue.append(_new_entry(singular, plural, forms))
     catalogue.sort(key=lambda entry: entry.msgid)
     for entry in catalogue:
         entry.occurrences = [(name, "") for name in sorted(texts[_text_of(entry)])]
@@ -87,10 +88,12 @@ def update(po_path: Path, texts: dict[Text, set[str]]) -> None:
     catalogue.save_as_mofile(str(po_path.with_suffix(".mo")))
 
 
-def _new_entry(singular: str, plural: str) -> polib.POEntry:
+def _new_entry(singular: str, plural: str, forms: int) -> polib.POEntry:
     flags = ["python-format"] if _placeholders(singular) else []
     if plural:
-        return polib.POEntry(msgid=singular, msgid_plural=plural, msgstr_plural={0: "", 1: ""}, flags=flags)
+        return polib.POEntry(
+            msgid=singular, msgid_plural=plural, msgstr_plural=dict.fromkeys(range(forms), ""), flags=flags
+        )
     return polib.POEntry(msgid=singular, msgstr="", flags=flags)
 
 
