@@ -1,3 +1,4 @@
+import zoneinfo
 from typing import Any
 
 from django import forms
@@ -60,3 +61,12 @@ class EditUserForm(UserChangeForm[User]):
     class Meta:
         model = User
         fields = "__all__"  # noqa: DJ007 - an administrator's form; its fieldsets name the fields
+
+    def clean_time_zone(self) -> str:
+        # Every page of this person is shown in it: a word that is no time zone would break them all.
+        time_zone: str = self.cleaned_data["time_zone"]
+        if time_zone not in zoneinfo.available_timezones():
+            raise forms.ValidationError(
+                _("“%(time_zone)s” is not a time zone. Write it like Africa/Bamako."), params={"time_zone": time_zone}
+            )
+        return time_zone

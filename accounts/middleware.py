@@ -17,4 +17,7 @@ class PreferencesMiddleware:
             return self.get_response(request)
         with translation.override(user.language), timezone.override(ZoneInfo(user.time_zone)):
             request.LANGUAGE_CODE = translation.get_language()
-            return self.get_response(request)
+            response = self.get_response(request)
+            # LocaleMiddleware, which comes after, only knows the browser's language.
+            response.headers.setdefault("Content-Language", request.LANGUAGE_CODE)
+            return response

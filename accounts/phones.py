@@ -43,4 +43,5 @@ def for_people(e164: str) -> str:
 
 def country_of(e164: str) -> str:
     """The ISO 3166 code of the number's country, or "" for a number of none."""
-    return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+    region = phonenumbers.region_code_for_number(phonenumbers.parse(e164))
+    return "" if region in (None, phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY) else region

@@ -4,6 +4,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -42,8 +44,7 @@ def submit(
     `code`, when the caller makes it, turns the same request sent twice into one creation.
     Raises phones.InvalidTelephone or InvalidClient.
     """
-    if not client.first_name.strip() or not client.last_name.strip():
-        raise InvalidClient(_("A client needs a first name and a last name."))
+    _check(client)
     return ClientCreation.objects.get_or_create(
         code=code or uuid.uuid4(),
         defaults={
@@ -57,6 +58,24 @@ def submit(
     )
 
 
+def _check(client: NewClient) -> None:
+    if not client.first_name.strip() or not client.last_name.strip():
+        raise InvalidClient(_("A client needs a first name and a last name."))
+    if "\x00" in client.first_name + client.last_name:
+        raise InvalidClient(_("The name is not a text that can be stored."))
+    if client.language not in dict(settings.LANGUAGES):
+        raise InvalidClient(_("“%(language)s” is not a language of the messages.") % {"language": client.language})
+    if client.email:
+        _check_email(client.email)
+
+
+def _check_email(email: str) -> None:
+    try:
+        ClientCreation._meta.get_field("email").run_validators(email)
+    except ValidationError as error:
+        raise InvalidClient(_("“%(email)s” is not an e-mail address.") % {"email": email}) from error
+
+
 def run(code: uuid.UUID, at: datetime) -> ClientCreation:
     """Create the client and owe them their first-password link. Running it twice creates and sends once."""
     creation = ClientCreation.objects.get(pk=code)
@@ -68,14 +87,18 @@ def run(code: uuid.UUID, at: datetime) -> ClientCreation:
     ClientCreation.objects.filter(pk=code).update(tries=creation.tries + 1, rung_at=at)
     creation.reach(creation.Step.ACCOUNT)
     try:
-        _create_and_tell(creation, at)
+        _create_and_tell(code, at)
     except ValueError as error:
         creation.fail(str(error), at)
+    creation.refresh_from_db()
     return creation
 
 
 @transaction.atomic
-def _create_and_tell(creation: ClientCreation, at: datetime) -> None:
+def _create_and_tell(code: uuid.UUID, at: datetime) -> None:
+    creation = ClientCreation.objects.select_for_update().get(pk=code)
+    if creation.is_finished:
+        return  # by another worker, while this one waited for the lock
     client, was_new = create_client(
         creation.telephone,
         creation.first_name,

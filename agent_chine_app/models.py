@@ -1,7 +1,7 @@
 import secrets
 import uuid
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -231,13 +231,16 @@ class ClientCreation(models.Model):
         return self.PROGRESS[self.Step(self.step)]
 
     def reach(self, step: Step) -> None:
-        self.status, self.step = self.Status.STARTED, step
-        self.save(update_fields=["status", "step"])
+        self._move(status=self.Status.STARTED, step=step)
 
     def succeed(self, at: datetime) -> None:
         self.status, self.step, self.finished_at = self.Status.SUCCESS, self.Step.DONE, at
         self.save(update_fields=["status", "step", "finished_at", "client", "was_new", "notification_code", "error"])
 
     def fail(self, error: str, at: datetime) -> None:
-        self.status, self.error, self.finished_at = self.Status.FAILURE, error, at
-        self.save(update_fields=["status", "error", "finished_at"])
+        self._move(status=self.Status.FAILURE, error=error, finished_at=at)
+
+    def _move(self, **changes: Any) -> None:
+        # What another worker has finished meanwhile stays finished.
+        ClientCreation.objects.filter(pk=self.pk, status__in=self.UNFINISHED).update(**changes)
+        self.refresh_from_db()

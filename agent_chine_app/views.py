@@ -44,7 +44,7 @@ class ClientListView(ScopedMixin):
     template_name = "client_list.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        text = request.GET.get("q", "").strip()
+        text = self.searched_text()
         # Counting groups the rows, which drops the model's own order.
         clients = Client.objects.select_related("user").annotate(colis_count=Count("colis"))
         clients = clients.order_by("-created_at", "-pk")
@@ -91,7 +91,7 @@ class ColisListView(ScopedMixin):
     template_name = "colis_list.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        text = request.GET.get("q", "").strip()
+        text = self.searched_text()
         colis = Colis.objects.select_related("client__user")
         page = Paginator(colis.matching(text) if text else colis, ROWS_PER_PAGE).get_page(request.GET.get("page"))
         return self.render_to_response(self.get_context_data(title=_("Parcels"), page=page, q=text))
@@ -138,9 +138,9 @@ class ColisCreateView(ScopedMixin):
     def _candidates(self) -> list[Client]:
         clients = Client.objects.select_related("user")
         chosen = self.request.POST.get("client") or self.request.GET.get("client", "")
-        if chosen.isdigit():
+        if chosen.isdecimal():
             return list(clients.filter(pk=chosen))
-        return list(clients.matching(self.request.GET.get("q", "").strip())[:CHOICES])
+        return list(clients.matching(self.searched_text())[:CHOICES])
 
     def _show(self, form: ColisForm, status: int = 200) -> HttpResponse:
         candidates = self._candidates()
@@ -148,7 +148,7 @@ class ColisCreateView(ScopedMixin):
         context = self.get_context_data(
             title=_("New parcel"),
             form=form,
-            q=self.request.GET.get("q", "").strip(),
+            q=self.searched_text(),
             has_clients=bool(candidates),
             has_more=len(candidates) == CHOICES,
         )

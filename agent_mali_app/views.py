@@ -35,7 +35,7 @@ class ColisListView(ScopedMixin):
     template_name = "colis_list.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        text = request.GET.get("q", "").strip()
+        text = self.searched_text()
         colis = Colis.objects.select_related("client__user")
         status = request.GET.get("status", "")
         if status == "awaited":

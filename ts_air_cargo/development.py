@@ -24,7 +24,13 @@ class Ports:
 
 def main() -> int:
     """Run until Ctrl-C; the exit code."""
-    ports = Ports(*(int(os.environ.get(name, default)) for name, default in _PORTS.items()))
+    given = {name: os.environ.get(name, default) for name, default in _PORTS.items()}
+    wrong = [name for name, text in given.items() if not text.isdecimal() or int(text) not in range(1, 65536)]
+    for name in wrong:
+        print(f"{name} must be a port from 1 to 65535; “{given[name]}” is not.", file=sys.stderr)
+    if wrong:
+        return 1
+    ports = Ports(*map(int, given.values()))
     taken = [(name, port) for name, port in zip(_PORTS, vars(ports).values(), strict=True) if _is_taken(port)]
     for name, port in taken:
         print(f"Port {port} is taken by another program.", file=sys.stderr)

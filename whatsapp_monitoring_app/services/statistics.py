@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppReceipt
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notifications import SILENCE, NotificationQuerySet
 
 WEEK = timedelta(days=7)
 ON_THE_WAY = (Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED)
@@ -55,6 +55,14 @@ def _counts() -> dict[str, Count]:
         "read": Count("pk", filter=Q(status=Status.READ)),
         "failed": Count("pk", filter=Q(status=Status.FAILED)),
     }
+
+
+def worth_a_look(notifications: NotificationQuerySet, at: datetime) -> dict[str, int]:
+    """`failed_count`, and `silent_count`: accepted long ago without any receipt."""
+    silent = Q(status=Status.SENT, sent_at__lt=at - SILENCE)
+    return notifications.order_by().aggregate(
+        failed_count=Count("pk", filter=Q(status=Status.FAILED)), silent_count=Count("pk", filter=silent)
+    )
 
 
 @dataclass(frozen=True)

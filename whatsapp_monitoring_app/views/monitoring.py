@@ -40,8 +40,7 @@ class DashboardView(ScopedMixin):
             if self.office.sees_every_office
             else None,
             to_handle=statistics.to_handle(visible, now).select_related("user")[:RECENT],
-            failed_count=visible.failed().count(),
-            silent_count=visible.without_receipt(now).count(),
+            **statistics.worth_a_look(visible, now),
             recent=visible.select_related("user")[:RECENT],
             stopped_senders=[sender for sender in WhatsAppSender.objects.all() if sender.is_stopped(now)],
         )

@@ -64,6 +64,10 @@ class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
         """The notifications that this office may see."""
         return WhatsAppNotification.objects.visible_to(self.office)
 
+    def searched_text(self) -> str:
+        """What the person looks for, without the character that PostgreSQL cannot hold."""
+        return self.request.GET.get("q", "").replace("\x00", "").strip()
+
     def get_template_names(self) -> list[str]:
         return [f"{self.office.app}/{self.template_name}", f"whatsapp_monitoring_app/{self.template_name}"]
 
