@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import redis
 import requests
 from django.conf import settings
 from django.db import connection
@@ -84,16 +85,25 @@ def forget_pace() -> None:
 
 
 def let_everything_settle() -> None:
-    """Wait until no other process is in the middle of a statement, so that the tables can be emptied."""
+    """Wait until no other process works on the database, so that the tables can be emptied."""
+    # Twice: what ends between two questions may have started something.
+    eventually(lambda: _is_quiet() and _is_quiet(), "the other processes rest")
+
+
+def _is_quiet() -> bool:
+    """No task waits or runs (one that waits for its time does not count), and no statement is under way."""
     question = (
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
     )
-
-    def is_quiet() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(question)
-            row = cursor.fetchone()
-            return bool(row and row[0] == 0)
-
-    eventually(is_quiet, "the other processes rest")
+    with redis.Redis.from_url(settings.REDIS_URL) as valkey:
+        if any(valkey.llen(queue.name) for queue in settings.CELERY_TASK_QUEUES):
+            return False
+    worker = app.control.inspect(timeout=1, limit=1)
+    for tasks in (worker.reserved(), worker.active()):
+        if any((tasks or {}).values()):
+            return False
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        row = cursor.fetchone()
+        return bool(row and row[0] == 0)

@@ -1,0 +1,86 @@
+import pytest
+
+from accounts import phones
+from accounts.forms import TelephoneField
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "e164"),
+    [
+        ("+22376123456", None, "+22376123456"),
+        ("+223 76 12 34 56", None, "+22376123456"),
+        ("+223-76-12-34-56", None, "+22376123456"),
+        ("(+223) 76.12.34.56", None, "+22376123456"),
+        (" +22376123456 ", None, "+22376123456"),
+        ("76 12 34 56", "ML", "+22376123456"),
+        ("76123456", "ML", "+22376123456"),
+        ("00223 76 12 34 56", "ML", "+22376123456"),
+        ("00 223 76123456", "CN", "+22376123456"),
+        ("20 22 33 44", "ML", "+22320223344"),
+        ("138 0013 8000", "CN", "+8613800138000"),
+        ("13800138000", "CN", "+8613800138000"),
+        ("+86 138-0013-8000", "ML", "+8613800138000"),
+        ("0086 13800138000", "ML", "+8613800138000"),
+        ("010 6552 9988", "CN", "+861065529988"),
+        ("+225 07 07 12 34 56", None, "+2250707123456"),
+        ("07 07 12 34 56", "CI", "+2250707123456"),
+        ("00225 0707123456", "ML", "+2250707123456"),
+        ("+229 01 97 12 34 56", None, "+2290197123456"),
+        ("01 97 12 34 56", "BJ", "+2290197123456"),
+    ],
+)
+def test_a_number_is_understood_as_people_write_it(text: str, country: str | None, e164: str):
+    assert phones.to_e164(text, country) == e164
+
+
+@pytest.mark.parametrize(
+    ("text", "country"),
+    [
+        ("", None),
+        ("   ", "ML"),
+        ("76123456", None),
+        ("76 12 34 5", "ML"),
+        ("76 12 34 56 7", "ML"),
+        ("+223761234567", None),
+        ("+225 07 12 34 56", None),  # Côte d'Ivoire's eight digits ended in 2021
+        ("1380013800", "CN"),
+        ("+999 12345678", None),
+        ("abcdefgh", "ML"),
+        ("+223 76 12 34 56; DROP TABLE", "ML"),
+        ("+", "ML"),
+        ("0" * 300, "ML"),
+    ],
+)
+def test_what_cannot_be_a_number_is_refused_with_the_text_that_was_given(text: str, country: str | None):
+    with pytest.raises(phones.InvalidTelephone) as refusal:
+        phones.to_e164(text, country)
+    assert isinstance(refusal.value, ValueError)
+    assert text in str(refusal.value)
+
+
+@pytest.mark.parametrize("e164", ["+22376123456", "+8613800138000", "+2250707123456", "+2290197123456"])
+def test_a_number_shown_to_people_is_understood_again(e164: str):
+    shown = phones.for_people(e164)
+
+    assert " " in shown
+    assert phones.to_e164(shown) == e164
+
+
+def test_what_is_no_number_is_shown_as_it_is():
+    assert phones.for_people("nobody") == "nobody"
+
+
+@pytest.mark.parametrize(
+    ("e164", "country"),
+    [("+22376123456", "ML"), ("+8613800138000", "CN"), ("+2250707123456", "CI"), ("+88213123456", "")],
+)
+def test_a_number_belongs_to_its_country(e164: str, country: str):
+    assert phones.country_of(e164) == country
+
+
+def test_a_telephone_field_cleans_to_e164():
+    assert TelephoneField(country="CN").clean("138 0013 8000") == "+8613800138000"
+
+
+def test_a_telephone_field_may_be_left_empty_when_it_is_not_required():
+    assert TelephoneField(required=False).clean("") == ""

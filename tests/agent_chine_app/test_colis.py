@@ -1,0 +1,202 @@
+"""Registering a parcel: once, and its client is told once."""
+
+import re
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test import Client as Browser
+from django.urls import reverse
+
+from agent_chine_app.client_management import create_client
+from agent_chine_app.models import TRACKING_ALPHABET, Client, Colis, new_numero_suivi
+from agent_chine_app.notifications import notify_colis_created
+from tests.stack import Stack
+from tests.waiting import eventually
+from whatsapp_monitoring_app.models import WhatsAppNotification
+
+FORM = "/agent-chine/colis/new/"
+JEAN = "+22376123456"
+
+
+@pytest.fixture
+def client(db: None) -> Client:
+    return create_client(JEAN, "Jean", "Dupont")[0]
+
+
+def form(client: Client, /, **changes: Any) -> dict[str, Any]:
+    filled = {"client": client.pk, "description": "Téléphones", "weight_kg": "12.50"}
+    return {"request_id": str(uuid.uuid4()), **filled, **changes}
+
+
+def test_a_registered_parcel_is_told_to_its_client(stack: Stack, client: Client, log_in: Callable[..., Browser]):
+    browser = log_in("agent_chine")
+    answer = browser.post(FORM, form(client))
+    (message,) = eventually(lambda: stack.messages_to(JEAN), "the message arrived")
+
+    colis = Colis.objects.get()
+    assert (answer.status_code, answer.headers["Location"]) == (302, reverse("agent_chine:colis_list"))
+    assert (colis.client, colis.description, colis.weight_kg) == (client, "Téléphones", Decimal("12.50"))
+    assert (colis.status, colis.created_by_id) == ("received", int(browser.session["_auth_user_id"]))
+    assert colis.numero_suivi in message["text"]
+    assert "Jean Dupont" in message["text"]
+    assert colis.numero_suivi in browser.get(answer.headers["Location"]).content.decode()
+
+
+def test_the_same_form_posted_twice_is_one_parcel_and_one_message(client: Client, log_in: Callable[..., Browser]):
+    browser, filled = log_in("agent_chine"), form(client)
+    answers = [browser.post(FORM, filled), browser.post(FORM, {**filled, "description": "Something else"})]
+
+    assert [answer.status_code for answer in answers] == [302, 302]
+    assert Colis.objects.get().description == "Téléphones"
+    assert WhatsAppNotification.objects.count() == 1
+
+
+def test_two_equal_forms_are_two_parcels(client: Client, log_in: Callable[..., Browser]):
+    browser = log_in("agent_chine")
+    for _ in range(2):
+        browser.post(FORM, form(client))
+
+    assert Colis.objects.count() == 2
+    assert WhatsAppNotification.objects.count() == 2
+
+
+def test_the_same_form_posted_by_many_at_once_is_one_parcel_and_one_message(
+    stack: Stack, client: Client, log_in: Callable[..., Browser]
+):
+    cookies, filled = log_in("agent_chine").cookies, form(client)
+
+    def submit(_number: int) -> int:
+        browser = Browser()
+        browser.cookies = cookies
+        try:
+            return browser.post(FORM, filled).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(submit, range(8))) == {302}
+    eventually(lambda: stack.messages_to(JEAN), "the message arrived")
+    assert Colis.objects.count() == 1
+    assert WhatsAppNotification.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"weight_kg": "0"}, "__all__"),
+        ({"weight_kg": "-1"}, "__all__"),
+        ({"weight_kg": "heavy"}, "weight_kg"),
+        ({"weight_kg": "1.234"}, "weight_kg"),
+        ({"weight_kg": "12345678"}, "weight_kg"),
+        ({"weight_kg": "NaN"}, "weight_kg"),
+        ({"weight_kg": "Infinity"}, "weight_kg"),
+        ({"client": ""}, "client"),
+        ({"client": "999999999"}, "client"),
+        ({"client": "Jean"}, "client"),
+        ({"description": "x" * 201}, "description"),
+        ({"description": "a\x00b"}, "description"),
+        ({"request_id": ""}, "request_id"),
+        ({"request_id": "12"}, "request_id"),
+    ],
+    ids=repr,
+)
+def test_a_bad_form_is_shown_again_and_writes_nothing(
+    changes: dict[str, str], field: str, client: Client, log_in: Callable[..., Browser]
+):
+    answer = log_in("agent_chine").post(FORM, form(client, **changes))
+
+    assert answer.status_code == 422
+    assert field in answer.context["form"].errors
+    assert not Colis.objects.exists()
+    assert not WhatsAppNotification.objects.exists()
+
+
+@pytest.mark.parametrize("weight", ["", "0.01", "999999.99"])
+def test_a_weight_may_be_missing_small_or_large(weight: str, client: Client, log_in: Callable[..., Browser]):
+    assert log_in("agent_chine").post(FORM, form(client, weight_kg=weight)).status_code == 302
+    assert Colis.objects.get().weight_kg == (Decimal(weight) if weight else None)
+
+
+def test_the_client_can_be_chosen_by_the_address_of_the_form(client: Client, log_in: Callable[..., Browser]):
+    browser = log_in("agent_chine")
+
+    assert f'value="{client.pk}" selected' in browser.get(f"{FORM}?client={client.pk}").content.decode()
+    assert list(browser.get(FORM, {"q": "76 12 34 56"}).context["form"].fields["client"].widget.choices)[1:] == [
+        (client.pk, "Jean Dupont · +223 76 12 34 56")
+    ]
+
+
+@pytest.mark.parametrize("chosen", ["garbage", "²", "9" * 30, "-1", "\x00"])
+def test_a_client_that_does_not_exist_is_not_chosen(chosen: str, client: Client, log_in: Callable[..., Browser]):
+    browser = log_in("agent_chine")
+    page = browser.get(FORM, {"client": chosen})
+
+    assert page.status_code == 200
+    assert "selected" not in page.content.decode()
+    assert browser.post(FORM, form(client, client=chosen)).status_code == 422
+    assert not Colis.objects.exists()
+
+
+def test_tracking_numbers_are_readable_and_hard_to_guess():
+    numbers = {new_numero_suivi() for _ in range(2000)}
+
+    assert len(numbers) == 2000
+    assert all(re.fullmatch(f"TS[{TRACKING_ALPHABET}]{{8}}", number) for number in numbers)
+    assert not set("ILOU") & set(TRACKING_ALPHABET)
+    assert set("".join(number[2:] for number in numbers)) == set(TRACKING_ALPHABET)
+
+
+def test_a_tracking_number_is_given_once(client: Client):
+    colis = Colis.objects.create(client=client)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Colis.objects.create(client=client, numero_suivi=colis.numero_suivi)
+    assert Colis.objects.get() == colis
+
+
+def test_the_message_has_the_fields_of_the_guide_and_is_owed_once(client: Client):
+    colis = Colis.objects.create(client=client)
+    assert notify_colis_created(colis).id == notify_colis_created(colis).id
+
+    owed = WhatsAppNotification.objects.get()
+    assert (owed.user, owed.phone_number, owed.source_app) == (client.user, JEAN, "agent_chine")
+    assert (owed.message_type, owed.category, owed.priority) == ("colis_creation", "colis_management", 3)
+    assert owed.subject == f"colis:{colis.numero_suivi}"
+    assert colis.numero_suivi in owed.message_content
+    assert owed.title
+    assert not owed.is_secret
+
+
+@pytest.mark.parametrize("text", ["dupont", "76 12 34", "TÉLÉPHONES"])
+def test_parcels_are_found_by_client_telephone_and_description(
+    text: str, client: Client, log_in: Callable[..., Browser]
+):
+    other, _ = create_client("+22366000000", "Awa", "Traoré")
+    wanted = Colis.objects.create(client=client, description="Téléphones")
+    Colis.objects.create(client=other, description="Tissus")
+
+    for office in ("agent_chine", "agent_mali"):
+        page = log_in(office).get(f"/{office.replace('_', '-')}/colis/", {"q": text})
+        assert list(page.context["page"]) == [wanted]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["x\x00y", "\x00"])
+def test_a_strange_search_for_a_client_of_a_new_parcel_breaks_nothing(text: str, log_in: Callable[..., Browser]):
+    assert log_in("agent_chine").get(FORM, {"q": text}).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["/agent-chine/colis/", "/agent-chine/clients/", "/agent-mali/colis/"])
+@pytest.mark.parametrize("text", ["x\x00y", "%%", "' OR 1=1 --", "x" * 5000])
+def test_a_strange_search_finds_nothing_and_breaks_nothing(
+    address: str, text: str, client: Client, log_in: Callable[..., Browser]
+):
+    Colis.objects.create(client=client)
+    page = log_in("agent_chine", is_superuser=True).get(address, {"q": text})
+
+    assert page.status_code == 200
+    assert list(page.context["page"]) == []

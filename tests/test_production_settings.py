@@ -1,0 +1,84 @@
+"""Production starts with everything given, or not at all; and the development's own commands stay out of it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from accounts.models import User
+from tests.stack import ROOT, Stack, child_environment
+
+REQUIRED = {
+    "DJANGO_SECRET_KEY": "k" * 30 + "0123456789abcdefghijklmnopqrstuvwxyz",
+    "ALLOWED_HOSTS": "cargo.example,www.cargo.example",
+    "PUBLIC_BASE_URL": "https://cargo.example",
+    "DATABASE_URL": "postgres://somebody:secret@127.0.0.1:1/nowhere",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "WHATSAPP_CLOUD_API_URL": "https://graph.facebook.com",
+    "WHATSAPP_CLOUD_APP_SECRET": "s3cr3t-of-the-app",
+    "WHATSAPP_CLOUD_VERIFY_TOKEN": "verify-token",
+    "WHATSAPP_TOKEN_KEYS": "token-key",
+}
+
+
+def manage(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run manage.py with these variables, and nothing of this test's own settings."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**inherited, "DJANGO_DEBUG": "0", **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_variable_stops_the_start_and_is_named(name: str, value: str | None):
+    given = {key: text for key, text in REQUIRED.items() if key != name}
+    stopped = manage("check", **given, **({} if value is None else {name: value}))
+
+    assert stopped.returncode != 0
+    assert stopped.stderr.rstrip().endswith(f"{name} must be set when DJANGO_DEBUG is off.")
+    assert not any(text in stopped.stderr for text in ("s3cr3t-of-the-app", "somebody:secret"))
+
+
+def test_the_deployment_check_finds_nothing_to_say():
+    checked = manage("check", "--deploy", "--fail-level", "WARNING", **REQUIRED)
+
+    assert checked.returncode == 0, checked.stderr
+    assert "no issues (0 silenced)" in checked.stdout
+    assert "WARNINGS" not in checked.stderr
+
+
+def test_the_deployment_check_can_find_something():
+    checked = manage("check", "--deploy", "--fail-level", "WARNING", **{**REQUIRED, "DJANGO_SECRET_KEY": "short"})
+
+    assert checked.returncode != 0
+    assert "security.W009" in checked.stderr
+
+
+@pytest.mark.parametrize("command", ["sandbox", "seed_demo"])
+def test_the_commands_of_the_development_refuse(command: str):
+    refused = manage(command, **REQUIRED)
+
+    assert refused.returncode != 0
+    assert refused.stderr.startswith("CommandError: ")
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_refused_demo_writes_nothing(stack: Stack):
+    variables = {**REQUIRED, **{name: child_environment()[name] for name in ("DATABASE_URL", "REDIS_URL")}}
+    assert manage("seed_demo", **variables).returncode != 0
+    assert not User.objects.exists()
+    assert manage("seed_demo", **{**variables, "DJANGO_DEBUG": "1"}).returncode == 0
+    assert User.objects.exists()
+
+
+@pytest.mark.parametrize("wrong", ["perhaps", "off", "no"])
+def test_a_debug_switch_that_is_not_understood_is_off(wrong: str):
+    assert "must be set when DJANGO_DEBUG is off." in manage("check", DJANGO_DEBUG=wrong).stderr

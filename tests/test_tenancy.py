@@ -1,0 +1,324 @@
+"""Who sees what: every screen of every office, found by walking the addresses, for every kind of person."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts.models import User
+from agent_chine_app.client_management import create_client
+from agent_chine_app.models import ClientCreation, Colis
+from tests import rows
+from whatsapp_monitoring_app import scopes
+from whatsapp_monitoring_app.models import Status, WhatsAppNotification
+
+pytestmark = pytest.mark.django_db
+
+AGENT_OFFICES = ("agent_chine", "agent_mali")
+ADMIN_OFFICES = ("admin_chine", "admin_mali")
+OFFICES = (*AGENT_OFFICES, *ADMIN_OFFICES)
+ROLES = ("anonymous", "client", *OFFICES, "superuser")
+
+# What each screen takes; a new address of an office must be added here.
+METHODS = {
+    "home": {"get"},
+    "client_list": {"get"},
+    "client_create": {"get", "post"},
+    "client_creation": {"get"},
+    "colis_list": {"get"},
+    "colis_create": {"get", "post"},
+    "create_client_api": {"post"},
+    "client_creation_status": {"get"},
+    "colis_arrival": {"post"},
+    "whatsapp_monitoring": {"get"},
+    "whatsapp_monitoring_list": {"get"},
+    "whatsapp_retry_failed": {"get", "post"},
+    "whatsapp_attempt_details": {"get"},
+    "whatsapp_retry": {"post"},
+    "whatsapp_cancel": {"get", "post"},
+}
+JSON_SCREENS = {"create_client_api", "client_creation_status"}
+# Addresses of no office: their own tests say who may open them.
+OUTSIDE = {"home", "login", "logout", "first_password", "set_language", "client_home", "whatsapp_cloud_webhook"}
+POSTS_OUTSIDE = ("login", "logout", "set_language")
+
+
+@dataclass(frozen=True)
+class Screen:
+    office: str
+    name: str
+    parameters: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.office}:{self.name}"
+
+    def url(self, values: dict[str, Any]) -> str:
+        return reverse(str(self), kwargs={name: values[name] for name in self.parameters})
+
+    @property
+    def methods(self) -> set[str]:
+        return METHODS.get(self.name, set())
+
+
+def walk(resolver: URLResolver, namespace: str = "") -> list[Screen]:
+    found = []
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLPattern):
+            found.append(Screen(namespace, pattern.name or "", tuple(pattern.pattern.converters)))
+        elif pattern.namespace != "admin":
+            found += walk(pattern, pattern.namespace or namespace)
+    return found
+
+
+ALL = walk(get_resolver())
+SCREENS = [screen for screen in ALL if screen.office]
+EVERY_SCREEN = pytest.mark.parametrize("screen", SCREENS, ids=str)
+EVERY_AGENT_SCREEN = pytest.mark.parametrize(
+    "screen", [each for each in SCREENS if "get" in each.methods and each.office in AGENT_OFFICES], ids=str
+)
+
+
+def browser_of(role: str, **options: Any) -> Browser:
+    browser = Browser(**options)
+    if role != "anonymous":
+        fields: dict[str, Any] = {"is_superuser": True} if role == "superuser" else {"role": role}
+        browser.force_login(User.objects.create_user("+22370009999", first_name="Test", **fields))
+    return browser
+
+
+def secret_of(office: str) -> str:
+    return f"secret-of-{office}"
+
+
+@pytest.fixture
+def notifications() -> dict[str, WhatsAppNotification]:
+    """A failed message of each office, whose every text names the office."""
+    return {
+        office: rows.notification(
+            office,
+            phone_number=f"+2236600000{number}",
+            title=f"title-{secret_of(office)}",
+            message_content=f"text-{secret_of(office)}",
+            subject=f"subject-{secret_of(office)}",
+            message_type=f"type-{secret_of(office)}",
+            category=f"category-{secret_of(office)}",
+            user=User.objects.create_user(f"+2236600000{number}", last_name=f"name-{secret_of(office)}"),
+        )
+        for number, office in enumerate(OFFICES)
+    }
+
+
+@pytest.fixture
+def values(notifications: dict[str, WhatsAppNotification]) -> dict[str, Any]:
+    """What the addresses ask for, apart from a notification's code."""
+    client, _ = create_client("+22376123456", "Jean", "Dupont")
+    colis = Colis.objects.create(client=client)
+    creation = ClientCreation.objects.create(telephone="+22376123456", first_name="Jean", last_name="Dupont")
+    # Something to cancel: only what waits can be.
+    waiting = {office: rows.notification(office, Status.PENDING, title="waits").pk for office in OFFICES}
+    return {"pk": colis.pk, "task_id": str(creation.pk), "creation": creation.pk, "waiting": waiting}
+
+
+def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotification) -> str:
+    codes = {"client_creation": values["creation"], "whatsapp_cancel": values["waiting"][screen.office]}
+    return screen.url({**values, "code": codes.get(screen.name, notification.pk)})
+
+
+def may_open(role: str, screen: Screen) -> bool:
+    return role in (screen.office, "superuser")
+
+
+def test_every_address_is_known():
+    assert {screen.name for screen in ALL if not screen.office} == OUTSIDE
+    assert {screen.name for screen in SCREENS} == set(METHODS)
+    assert {screen.office for screen in SCREENS} == set(OFFICES) == set(scopes.all_scopes())
+    assert {screen.name for screen in SCREENS if screen.office == "admin_mali"} == {
+        screen.name for screen in SCREENS if screen.office == "admin_chine"
+    }
+    assert len(SCREENS) == 37
+
+
+@EVERY_SCREEN
+@pytest.mark.parametrize("role", ROLES)
+def test_a_screen_opens_for_its_own_office_alone(
+    screen: Screen, role: str, values: dict[str, Any], notifications: dict[str, WhatsAppNotification]
+):
+    browser, url = browser_of(role), address(screen, values, notifications[screen.office])
+    before = rows.everything()
+    for method in sorted(screen.methods):
+        answer = getattr(browser, method)(url, follow=method == "get")
+        if may_open(role, screen):
+            assert answer.status_code in ((200,) if method == "get" else (200, 302, 400, 422))
+            continue
+        if role == "anonymous" and screen.name not in JSON_SCREENS:
+            landed = answer.redirect_chain[-1][0] if method == "get" else answer.headers["Location"]
+            assert landed.startswith("/login/?next=/")
+        else:
+            assert answer.status_code == (401 if role == "anonymous" else 403)
+        assert rows.everything() == before
+
+
+@pytest.mark.parametrize(
+    "screen",
+    # The first page of an administrator is a redirect, which changes nothing whatever the method.
+    [screen for screen in SCREENS if (screen.name, screen.office in ADMIN_OFFICES) != ("home", True)],
+    ids=str,
+)
+def test_a_screen_refuses_the_methods_that_it_does_not_take(
+    screen: Screen, values: dict[str, Any], notifications: dict[str, WhatsAppNotification]
+):
+    browser, url = browser_of(screen.office), address(screen, values, notifications[screen.office])
+    before = rows.everything()
+
+    for method in {"get", "post", "put", "patch", "delete"} - screen.methods:
+        assert getattr(browser, method)(url).status_code == 405, method
+    assert rows.everything() == before
+
+
+@pytest.mark.parametrize("screen", [screen for screen in SCREENS if "post" in screen.methods], ids=str)
+def test_a_post_without_the_site_s_own_token_is_refused(
+    screen: Screen, values: dict[str, Any], notifications: dict[str, WhatsAppNotification]
+):
+    browser = browser_of(screen.office, enforce_csrf_checks=True)
+    before = rows.everything()
+
+    assert browser.post(address(screen, values, notifications[screen.office])).status_code == 403
+    assert rows.everything() == before
+
+
+@pytest.mark.parametrize("name", POSTS_OUTSIDE)
+def test_a_post_outside_the_offices_needs_the_token_too(name: str):
+    browser = browser_of("agent_chine", enforce_csrf_checks=True)
+    before = rows.everything()
+
+    assert browser.post(reverse(name), {"language": "en"}).status_code == 403
+    assert rows.everything() == before
+
+
+@pytest.mark.parametrize("foreign", OFFICES)
+@pytest.mark.parametrize("office", AGENT_OFFICES)
+def test_a_foreign_message_does_not_exist_for_an_office(
+    office: str, foreign: str, notifications: dict[str, WhatsAppNotification]
+):
+    browser, code = browser_of(office), notifications[foreign].pk
+    details = reverse(f"{office}:whatsapp_attempt_details", args=[code])
+    before = rows.everything()
+
+    assert browser.get(details).status_code == (200 if foreign == office else 404)
+    assert browser.get(details, headers={"HX-Request": "true"}).status_code == (200 if foreign == office else 404)
+    if foreign != office:
+        retry = browser.post(reverse(f"{office}:whatsapp_retry", args=[code]))
+        assert retry.status_code == 404
+        assert rows.everything() == before
+
+
+@EVERY_AGENT_SCREEN
+def test_no_screen_of_an_agent_s_office_shows_a_foreign_text(
+    screen: Screen, values: dict[str, Any], notifications: dict[str, WhatsAppNotification]
+):
+    page = browser_of(screen.office).get(address(screen, values, notifications[screen.office])).content.decode()
+
+    for foreign in set(OFFICES) - {screen.office}:
+        assert secret_of(foreign) not in page
+        assert str(notifications[foreign].pk) not in page
+
+
+@pytest.mark.parametrize(
+    ("office", "foreign"), [(mine, other) for mine in AGENT_OFFICES for other in OFFICES if mine != other]
+)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q={0}",
+        "q=title-{0}",
+        "category=category-{0}",
+        "message_type=type-{0}",
+        "source_app={1}",
+        "status=failed",
+        "page=2",
+    ],
+)
+def test_no_search_or_filter_of_an_agent_s_office_finds_a_foreign_message(
+    office: str, foreign: str, query: str, notifications: dict[str, WhatsAppNotification]
+):
+    url = reverse(f"{office}:whatsapp_monitoring_list")
+    page = browser_of(office).get(f"{url}?{query.format(secret_of(foreign), foreign)}")
+
+    assert set(page.context["page"]) <= {notifications[office]}
+    assert str(notifications[foreign].pk) not in page.content.decode()
+    assert f"category-{secret_of(foreign)}" not in str(page.context["form"]["category"])
+    assert "source_app" not in page.context["form"].fields
+
+
+@pytest.mark.parametrize("office", AGENT_OFFICES)
+def test_an_agent_s_numbers_count_their_own_messages(office: str, notifications: dict[str, WhatsAppNotification]):
+    browser = browser_of(office)
+    context = browser.get(reverse(f"{office}:whatsapp_monitoring")).context
+
+    assert (context["today"].total, context["week"].total, context["week"].failed) == (1, 1, 1)
+    assert (context["failed_count"], context["offices"]) == (1, None)
+    assert [list(context[name]) for name in ("to_handle", "recent")] == [[notifications[office]]] * 2
+    assert [cause.count for cause in context["causes"]] == [1]
+    assert browser.get(reverse(f"{office}:home")).context["summary"].total == 1
+    assert browser.get(reverse(f"{office}:whatsapp_retry_failed")).context["failed_count"] == 1
+
+
+@pytest.mark.parametrize("office", ADMIN_OFFICES)
+def test_an_administrator_sees_every_office(office: str, notifications: dict[str, WhatsAppNotification]):
+    browser = browser_of(office)
+    dashboard = browser.get(reverse(f"{office}:whatsapp_monitoring"))
+    page = browser.get(reverse(f"{office}:whatsapp_monitoring_list"))
+
+    assert dashboard.context["week"].total == len(OFFICES)
+    assert {row.scope.office: row.summary.total for row in dashboard.context["offices"]} == dict.fromkeys(OFFICES, 1)
+    for source, notification in notifications.items():
+        assert secret_of(source) in dashboard.content.decode()
+        assert secret_of(source) in page.content.decode()
+        assert browser.get(reverse(f"{office}:whatsapp_attempt_details", args=[notification.pk])).status_code == 200
+        found = browser.get(reverse(f"{office}:whatsapp_monitoring_list"), {"source_app": source})
+        assert list(found.context["page"]) == [notification]
+
+
+@pytest.mark.parametrize("office", OFFICES)
+def test_retrying_all_touches_what_the_office_sees(office: str, notifications: dict[str, WhatsAppNotification]):
+    answer = browser_of(office).post(reverse(f"{office}:whatsapp_retry_failed"))
+    touched = {row.source_app for row in WhatsAppNotification.objects.filter(status=Status.PENDING)}
+
+    assert answer.headers["Location"] == reverse(f"{office}:whatsapp_monitoring")
+    assert touched == ({office} if office in AGENT_OFFICES else set(OFFICES))
+    assert WhatsAppNotification.objects.filter(status=Status.FAILED).count() == len(OFFICES) - len(touched)
+
+
+@pytest.mark.parametrize("office", OFFICES)
+def test_retrying_one_queues_it_in_the_name_of_the_person(office: str, notifications: dict[str, WhatsAppNotification]):
+    browser, mine = browser_of(office), notifications[office]
+    answer = browser.post(reverse(f"{office}:whatsapp_retry", args=[mine.pk]))
+
+    assert answer.headers["Location"] == reverse(f"{office}:whatsapp_attempt_details", args=[mine.pk])
+    (queued,) = WhatsAppNotification.objects.filter(status=Status.PENDING)
+    assert queued == mine
+    assert (queued.next_trigger, queued.next_actor_id) == ("manual", int(browser.session["_auth_user_id"]))
+
+
+@pytest.mark.parametrize("office", AGENT_OFFICES)
+def test_a_foreign_message_cannot_be_cancelled(office: str, values: dict[str, Any]):
+    browser = browser_of(office)
+    before = rows.everything()
+    for foreign in set(OFFICES) - {office}:
+        url = reverse(f"{office}:whatsapp_cancel", args=[values["waiting"][foreign]])
+        assert browser.get(url).status_code == browser.post(url).status_code == 404
+    assert rows.everything() == before
+
+    browser.post(reverse(f"{office}:whatsapp_cancel", args=[values["waiting"][office]]))
+    assert WhatsAppNotification.objects.get(status=Status.CANCELLED).source_app == office
+
+
+@pytest.mark.parametrize("office", OFFICES)
+def test_a_message_that_never_was_is_404(office: str):
+    browser = browser_of(office)
+
+    assert browser.get(reverse(f"{office}:whatsapp_attempt_details", args=[uuid.uuid4()])).status_code == 404
+    assert browser.post(reverse(f"{office}:whatsapp_retry", args=[uuid.uuid4()])).status_code == 404
