@@ -22,7 +22,7 @@ class WhatsAppSender(models.Model):
     token = EncryptedTextField(_("token"), blank=True)
     is_active = models.BooleanField(_("active"), default=True)
     rate_per_second = models.FloatField(
-        _("messages per second"), default=20, help_text=_("At most; WhatsApp allows 80 for one number.")
+        _("messages per second"), default=70, help_text=_("At most; WhatsApp allows 80 for one number.")
     )
     daily_limit = models.PositiveIntegerField(
         _("people per day"),

@@ -2,7 +2,7 @@
 
 A generic cell rate algorithm with reservations: a message that must wait gets a slot of its own, so that a backlog
 neither exceeds the provider's limits nor comes back all at once. Limits: Meta's "Throughput" (messages per second of a
-number) and "Pair rate limit" (one message in 6 seconds to one person, after a short burst).
+number) and "Pair rate limit" (one message in 6 seconds to one person, after a burst of 45).
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from whatsapp_monitoring_app.services import shared_memory
 logger = logging.getLogger(__name__)
 
 PAIR_INTERVAL = timedelta(seconds=6)
-PAIR_BURST = 10
+PAIR_BURST = 45
 SENDER_BURST = timedelta(seconds=1)
 # Slots are given out this far ahead; who comes after that asks again.
 HORIZON = timedelta(minutes=2)
