@@ -155,7 +155,8 @@ def queue_for(priority: int, *, is_first: bool = True) -> str:
 @shared_task(bind=True)
 def send_whatsapp_notification_async(self: Any, code: str) -> str:
     """Send one notification, if it is due and nobody else is at it; its status afterwards."""
-    if self.request.delivery_info.get("routing_key") != "whatsapp_retry":
+    delivery_info = self.request.delivery_info or {}  # none when called as a plain function
+    if delivery_info.get("routing_key") != "whatsapp_retry":
         return _send(code)
     if not _retries_at_once.acquire(blocking=False):
         _ring(code, "whatsapp_retry", countdown=RETRY_LATER_SECONDS)
