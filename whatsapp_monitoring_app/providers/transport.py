@@ -2,6 +2,8 @@
 
 import email.utils
 import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 
@@ -14,6 +16,9 @@ from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 CONNECT_SECONDS = 3.05
 READ_SECONDS: float = settings.WHATSAPP_READ_SECONDS
 ANSWER_LIMIT = 256 * 1024  # bytes
+# A server closes a connection that rests (uvicorn after 5 s). A request on one that it is just closing is lost without
+# an answer, and nobody can tell that it was: a connection that rested longer than this is not used again.
+IDLE_SECONDS = 2
 LONGEST_RETRY_AFTER = timedelta(days=1)
 # A wrong address, or a token that no header can carry: found before anything is sent.
 UNSENDABLE = (
@@ -35,10 +40,10 @@ class NoAnswer(Exception):
     """The request left, or may have; what became of it is not known."""
 
 
-def send(request: HttpRequest) -> HttpAnswer:
+def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -> HttpAnswer:
     """POST the request once. Raises NotSent or NoAnswer; repeats nothing by itself."""
     try:
-        with _session().post(
+        with _session(clock()).post(
             request.url,
             data=request.body,
             headers=request.headers,
@@ -60,14 +65,17 @@ def send(request: HttpRequest) -> HttpAnswer:
         raise NoAnswer(type(error).__name__) from error
 
 
-def _session() -> requests.Session:
-    """This thread's session: its connections stay open between messages."""
+def _session(at: float) -> requests.Session:
+    """This thread's session: its connections stay open between messages that follow one another closely."""
     if not hasattr(_local, "session"):
         session = requests.Session()
         # A .netrc file would replace our Authorization header.
         session.trust_env = False
         _local.session = session
     session_of_thread: requests.Session = _local.session
+    if at - getattr(_local, "used_at", at) > IDLE_SECONDS:
+        session_of_thread.close()
+    _local.used_at = at
     return session_of_thread
 
 
