@@ -21,6 +21,8 @@ from psycopg import sql
 from tests.stack import ROOT
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("development")
+
 # Valkey has sixteen; the test runs themselves use the first ones.
 REDIS_DATABASE = 15
 PORTS = ("WEB_PORT", "SANDBOX_PORT", "FLOWER_PORT")
