@@ -21,13 +21,14 @@ from kombu.exceptions import OperationalError
 
 from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppNotification
-from whatsapp_monitoring_app.services import bulks, cleanup, delivery, outbox, recovery, webhooks
+from whatsapp_monitoring_app.services import bulks, cleanup, delivery, outbox, pacing, recovery, webhooks
 
 logger = logging.getLogger(__name__)
 
 # Waits longer than this are left to the periodic sweep: a countdown longer than the broker's visibility time-out
 # would be delivered again and again.
-LONGEST_COUNTDOWN = timedelta(minutes=1)
+# Longer than the pace's horizon: a message that the sweep finds too late for its slot has wasted it.
+LONGEST_COUNTDOWN = pacing.HORIZON + timedelta(minutes=1)
 # Retries take at most half of a worker's threads, so that a backlog of them cannot starve new messages.
 _retries_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY // 2))
 RETRY_LATER_SECONDS = 1
@@ -159,6 +160,8 @@ def send_whatsapp_notification_async(self: Any, code: str) -> str:
     if delivery_info.get("routing_key") != "whatsapp_retry":
         return _send(code)
     if not _retries_at_once.acquire(blocking=False):
+        # It is in the queue again: recovery must not take it for lost, and ring a second time.
+        WhatsAppNotification.objects.filter(pk=code).update(rung_at=timezone.now())
         _ring(code, "whatsapp_retry", countdown=RETRY_LATER_SECONDS)
         return "later"
     try:

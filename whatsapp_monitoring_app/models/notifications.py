@@ -70,9 +70,9 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
     def move(self, to: Status, **changes: Any) -> int:
         """Move to `to` those that may go there; how many did. The one door of the status.
 
-        What belongs to the state that is left (lease, next attempt, deadline) is cleared unless given.
+        What belongs to the state that is left (lease, next attempt, slot, deadline) is cleared unless given.
         """
-        cleared = {"claimed_until": None, "next_attempt_at": None, "confirm_by": None}
+        cleared = {"claimed_until": None, "next_attempt_at": None, "slot_at": None, "confirm_by": None}
         return self.filter(status__in=origins(to)).update(status=to, **(cleared | changes))
 
     def claim(self, code: uuid.UUID, at: datetime) -> "WhatsAppNotification | None":
@@ -88,12 +88,13 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
                 Status.SENDING,
                 claim_id=claim_id,
                 claimed_until=at + LEASE,
+                slot_at=F("slot_at"),
                 first_attempt_at=Coalesce("first_attempt_at", models.Value(at)),
             )
         )
         if not won:
             return None
-        return self.select_related("user").get(code=code, claim_id=claim_id)
+        return self.model.objects.select_related("user").get(code=code, claim_id=claim_id)
 
 
 class WhatsAppNotification(models.Model):

@@ -137,6 +137,10 @@ class Provider(ABC):
     def read_error(self, answer: HttpAnswer) -> ProviderError | None:
         """The provider's own error in a non-2xx answer, or None when the body holds none."""
 
+    def catalogue_code(self, code: str) -> str:
+        """The entry of `error_codes` that speaks of this code; several codes may share one."""
+        return code
+
     @abstractmethod
     def is_authentic(self, body: bytes, headers: Mapping[str, str]) -> bool:
         """Whether the provider really wrote this webhook."""

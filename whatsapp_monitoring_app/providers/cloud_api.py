@@ -41,6 +41,7 @@ STATUSES = {
 }
 
 PERMISSIONS = range(200, 300)
+PERMISSIONS_ENTRY = "200-299"
 CODES_BY_CLASS: dict[ErrorClass, tuple[int, ...]] = {
     ErrorClass.TRANSIENT: (2, 131016, 131057, 133004),
     ErrorClass.TRANSIENT_CAPPED: (1, 131000, 131053),
@@ -68,7 +69,7 @@ class CloudApi(Provider):
     code = "cloud_api"
     # One entry for the hundred permission codes.
     error_codes = {code: kind for code, kind in CLASS_BY_CODE.items() if int(code) not in PERMISSIONS} | {
-        "200-299": ErrorClass.ACCOUNT_STOP
+        PERMISSIONS_ENTRY: ErrorClass.ACCOUNT_STOP
     }
 
     def build(self, account: Account, message: Message) -> HttpRequest:
@@ -99,6 +100,9 @@ class CloudApi(Provider):
         if not isinstance(error, dict) or "code" not in error:
             return None
         return _error(error, answer)
+
+    def catalogue_code(self, code: str) -> str:
+        return PERMISSIONS_ENTRY if code.isdecimal() and int(code) in PERMISSIONS else code
 
     def is_authentic(self, body: bytes, headers: Mapping[str, str]) -> bool:
         # Over the raw bytes: Meta escapes characters that a parser and writer of ours would not.
@@ -145,7 +149,7 @@ def _inbound(message: dict[str, Any], value: dict[str, Any]) -> InboundEvent | N
         logger.warning("A message without id or time was left out")
         return None
     digits = _text(message.get("from"))
-    contact = _first(value, "contacts").get("profile")
+    contact = _profile_of(digits, value)
     return InboundEvent(
         provider_message_id=message_id[:200],
         # Missing for people who are known by their user name only.
@@ -154,6 +158,12 @@ def _inbound(message: dict[str, Any], value: dict[str, Any]) -> InboundEvent | N
         occurred_at=occurred_at,
         profile_name=_text(contact.get("name"))[:200] if isinstance(contact, dict) else "",
     )
+
+
+def _profile_of(wa_id: str, value: dict[str, Any]) -> Any:
+    """The profile of the message's author: one payload may hold several people's messages."""
+    contacts = _dicts(value, "contacts")
+    return next((contact.get("profile") for contact in contacts if _text(contact.get("wa_id")) == wa_id), None)
 
 
 def _words(message: Mapping[str, Any]) -> str:

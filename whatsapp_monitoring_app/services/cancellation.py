@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
-from whatsapp_monitoring_app.models import CancelReason, Status, WhatsAppNotification
+from whatsapp_monitoring_app.models import CancelReason, Status, WhatsAppNotification, WhatsAppOptOut
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.services import message_types
 
 Reason = CancelReason
 
@@ -30,8 +31,29 @@ def cancel_superseded_by(newer: WhatsAppNotification, at: datetime) -> int:
 
 def cancel_all_superseded(at: datetime) -> int:
     """Cancel what came back to the queue after a newer fact was told; how many."""
+    return cancel(WhatsAppNotification.objects.waiting().filter(_is_superseded()), Reason.SUPERSEDED, at)
+
+
+def cancel_all_refused(at: datetime) -> int:
+    """Cancel what came back to the queue after its person had refused such messages; how many."""
+    return cancel(WhatsAppNotification.objects.waiting().filter(_is_refused()), Reason.OPT_OUT, at)
+
+
+def still_wanted() -> NotificationQuerySet:
+    """All but those that `cancel_all_superseded` and `cancel_all_refused` cancel, for whoever is about to send one.
+
+    They come back to the queue from a worker's hands at any moment, and must not leave before they are cancelled.
+    """
+    return WhatsAppNotification.objects.exclude(_is_superseded()).exclude(_is_refused())
+
+
+def _is_superseded() -> Q:
     newer = WhatsAppNotification.objects.filter(
         subject=OuterRef("subject"), phone_number=OuterRef("phone_number"), fact_rank__gt=OuterRef("fact_rank")
     ).exclude(status__in=[Status.FAILED, Status.CANCELLED])
-    waiting = WhatsAppNotification.objects.waiting().filter(fact_rank__gt=0).exclude(subject="")
-    return cancel(waiting.filter(Exists(newer)), Reason.SUPERSEDED, at)
+    return Q(fact_rank__gt=0) & ~Q(subject="") & Q(Exists(newer))
+
+
+def _is_refused() -> Q:
+    opt_out = WhatsAppOptOut.objects.filter(phone_number=OuterRef("phone_number"))
+    return ~Q(message_type__in=message_types.ESSENTIAL_TYPES) & Q(Exists(opt_out))

@@ -18,7 +18,17 @@ from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import ErrorClass, Outcome, WhatsAppAttempt, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers import base, transport
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError, Refused, Uncertain
-from whatsapp_monitoring_app.services import circuit, error_catalogue, pacing, receipts, rendering, routing, verdicts
+from whatsapp_monitoring_app.services import (
+    cancellation,
+    circuit,
+    error_catalogue,
+    inbound,
+    pacing,
+    receipts,
+    rendering,
+    routing,
+    verdicts,
+)
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 from whatsapp_monitoring_app.services.verdicts import Context
 
@@ -41,7 +51,7 @@ class Call:
 def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezone.now) -> WhatsAppNotification | None:
     """Try to send the notification once; it as stored afterwards, or None when it was not this call's to send."""
     at = now()
-    notification = WhatsAppNotification.objects.claim(code, at)
+    notification = cancellation.still_wanted().claim(code, at)
     if notification is None:
         return None
     route = routing.choose(notification, at)
@@ -66,12 +76,13 @@ def _worth_trying_at(route: routing.Route, at: datetime) -> datetime:
 
 def _must_wait(notification: WhatsAppNotification, sender: WhatsAppSender, at: datetime) -> bool:
     """Whether the sender's pace, or the person's, puts the message off; then it has been given back until its slot."""
-    if pacing.holds_slot(notification.slot_at, at):
+    # A slot is its sender's: it is worth nothing at the one that takes over.
+    if notification.sender_id == sender.pk and pacing.holds_slot(notification.slot_at, at):
         return False
     slot = pacing.reserve(sender, rendering.number_to_call(notification), at)
     if not slot.wait:
         return False
-    verdicts.wait_for_slot(notification, at + slot.wait, is_reserved=slot.is_reserved)
+    verdicts.wait_for_slot(notification, sender, at + slot.wait, is_reserved=slot.is_reserved)
     return True
 
 
@@ -117,6 +128,7 @@ def record(claimed: WhatsAppNotification, sender: WhatsAppSender, call: Call) ->
             assert_never(never)
     circuit.note(sender, call.outcome, context.at)
     error_catalogue.note_unclassified(sender.provider, _error_of(call.outcome), context.at)
+    inbound.note_opt_out(notification, _error_of(call.outcome), context.at)
     write_attempt(claimed, sender, call, next_attempt_at=notification.next_attempt_at)
     receipts.apply_waiting(notification, context.at)
     return notification

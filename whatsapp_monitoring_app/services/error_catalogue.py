@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 
 from whatsapp_monitoring_app import providers
-from whatsapp_monitoring_app.models import WhatsAppErrorCode
+from whatsapp_monitoring_app.models import WhatsAppErrorCode, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import ProviderError
 
 logger = logging.getLogger(__name__)
@@ -23,6 +23,13 @@ def provision() -> None:
             unique_fields=["provider", "code"],
             update_fields=["error_class", "is_classified"],
         )
+
+
+def entry(notification: WhatsAppNotification) -> WhatsAppErrorCode | None:
+    """What the catalogue knows of the notification's error code."""
+    provider = notification.sender.provider if notification.sender else WhatsAppSender.Provider.CLOUD_API
+    code = providers.get(provider).catalogue_code(notification.error_code)
+    return WhatsAppErrorCode.objects.filter(provider=provider, code=code).first()
 
 
 def note_unclassified(provider: str, error: ProviderError | None, at: datetime) -> None:

@@ -6,7 +6,8 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from whatsapp_monitoring_app.models import ErrorClass, WhatsAppErrorCode, WhatsAppNotification
+from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification
+from whatsapp_monitoring_app.services import error_catalogue
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def explain(notification: WhatsAppNotification) -> Explanation | None:
     if not notification.error_class:
         return None
     explanation = EXPLANATIONS[ErrorClass(notification.error_class)]
-    code = WhatsAppErrorCode.objects.filter(code=notification.error_code).first() if notification.error_code else None
+    code = error_catalogue.entry(notification) if notification.error_code else None
     if code is None:
         return explanation
     language = get_language() or "fr"

@@ -7,10 +7,11 @@ from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from accounts import phones
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import WhatsAppInbound, WhatsAppNotification, WhatsAppOptOut
-from whatsapp_monitoring_app.providers.base import InboundEvent
+from whatsapp_monitoring_app.models import ErrorClass, WhatsAppInbound, WhatsAppNotification, WhatsAppOptOut
+from whatsapp_monitoring_app.providers.base import InboundEvent, ProviderError
 from whatsapp_monitoring_app.services import cancellation, message_types, outbox
 
 STOP_WORDS = {"stop", "arret", "arreter", "unsubscribe", "停", "停止", "退订"}
@@ -31,7 +32,7 @@ def take(provider: str, event: InboundEvent, at: datetime) -> WhatsAppNotificati
             "received_at": at,
         },
     )
-    if not created or not message.phone_number:
+    if not created or not message.phone_number or _is_overtaken(message):
         return None
     word = _plain(event.text)
     if word in STOP_WORDS:
@@ -53,6 +54,18 @@ def opt_out(phone_number: str, reason: str, at: datetime) -> bool:
     return created
 
 
+def note_opt_out(notification: WhatsAppNotification, error: ProviderError | None, at: datetime) -> None:
+    """Remember it when the provider says that the person has stopped our messages there."""
+    if error and error.error_class is ErrorClass.OPT_OUT:
+        opt_out(notification.phone_number, error.message, at)
+
+
+def _is_overtaken(message: WhatsAppInbound) -> bool:
+    """Whether the person has written STOP or START since: providers deliver in any order."""
+    later = WhatsAppInbound.objects.filter(phone_number=message.phone_number, occurred_at__gt=message.occurred_at)
+    return any(_plain(text) in STOP_WORDS | START_WORDS for text in later.values_list("text", flat=True))
+
+
 def _stop(message: WhatsAppInbound, at: datetime) -> WhatsAppNotification | None:
     if not opt_out(message.phone_number, message.text, at):
         return None
@@ -70,7 +83,7 @@ def _start(message: WhatsAppInbound, at: datetime) -> WhatsAppNotification | Non
     return _confirm(message, text, at)
 
 
-def _confirm(message: WhatsAppInbound, text: str, at: datetime) -> WhatsAppNotification:
+def _confirm(message: WhatsAppInbound, text: str, at: datetime) -> WhatsAppNotification | None:
     last = WhatsAppNotification.objects.filter(phone_number=message.phone_number).first()
     draft = outbox.Draft(
         message_content=text,
@@ -83,7 +96,10 @@ def _confirm(message: WhatsAppInbound, text: str, at: datetime) -> WhatsAppNotif
         priority=2,
         idempotency_key=f"opt_out:{message.provider_message_id}",
     )
-    notification, _created = outbox.post(draft, at)
+    try:
+        notification, _created = outbox.post(draft, at)
+    except phones.InvalidTelephone:
+        return None  # an old form of a number: nobody to confirm it to, and obeyed all the same
     return notification
 
 
@@ -97,6 +113,6 @@ def _language(phone_number: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text without case, accents, spaces and punctuation around it: "Arrêt !" is "arret"."""
-    decomposed = unicodedata.normalize("NFKD", text.strip().casefold())
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).strip(" .!,;:。！")
+    """The text's words without case, accents, punctuation and emoji: "« Arrêt ! »" is "arret"."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in decomposed if letter.isalnum() or letter.isspace()).strip()

@@ -95,8 +95,9 @@ def _fingerprint(telephone: str) -> str:
     return hashlib.blake2b(telephone.encode(), digest_size=12).hexdigest()
 
 
-def _ms(duration: timedelta) -> int:
-    return max(1, round(duration.total_seconds() * 1000))
+def _ms(duration: timedelta) -> float:
+    # Not rounded: 80 messages per second are one in 12.5 ms.
+    return duration / timedelta(milliseconds=1)
 
 
 @cache

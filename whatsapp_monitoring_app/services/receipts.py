@@ -100,8 +100,7 @@ def _failed_afterwards(receipt: WhatsAppReceipt) -> bool:
 
 
 def _fail(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: datetime) -> None:
-    is_of_an_earlier_attempt = notification.provider_message_id not in (None, receipt.provider_message_id)
-    if is_of_an_earlier_attempt or notification.status not in (Status.SENT, Status.UNCONFIRMED):
+    if not _is_of_the_last_attempt(receipt, notification):
         return
     error = ProviderError(
         error_class=ErrorClass(receipt.error_class or ErrorClass.UNKNOWN),
@@ -111,12 +110,19 @@ def _fail(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: date
     verdicts.refuse(notification, error, Context(at=at, sender=notification.sender))
     if notification.sender and EFFECTS[error.error_class].stops_sender:
         circuit.note(notification.sender, Refused(error), at)
-    if error.error_class is ErrorClass.OPT_OUT:
-        inbound.opt_out(notification.phone_number, error.message, at)
+    inbound.note_opt_out(notification, error, at)
+
+
+def _is_of_the_last_attempt(receipt: WhatsAppReceipt, notification: WhatsAppNotification) -> bool:
+    is_known = notification.provider_message_id == receipt.provider_message_id
+    if notification.status == Status.UNCONFIRMED:
+        # Nobody knows the last attempt's id yet: the one on the row is an earlier attempt's.
+        return not is_known
+    return notification.status == Status.SENT and (is_known or notification.provider_message_id is None)
 
 
 def _remember_id(notification: WhatsAppNotification, receipt: WhatsAppReceipt) -> None:
     # Sent without our ever seeing the answer: from now on its receipts find it by the provider's id too.
-    if notification.provider_message_id is None:
+    if notification.provider_message_id is None or notification.status == Status.UNCONFIRMED:
         notification.provider_message_id = receipt.provider_message_id
         notification.save(update_fields=["provider_message_id"])

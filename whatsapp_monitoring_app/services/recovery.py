@@ -50,6 +50,11 @@ def cancel_superseded(at: datetime) -> int:
     return cancellation.cancel_all_superseded(at)
 
 
+def cancel_refused(at: datetime) -> int:
+    """Cancel what came back to the queue although its client has written STOP; how many."""
+    return cancellation.cancel_all_refused(at)
+
+
 def expire(at: datetime) -> int:
     """Give up what waited too long to be useful; how many."""
     return WhatsAppNotification.objects.expired(at).move(
@@ -130,6 +135,7 @@ def lost_webhooks(at: datetime) -> list[int]:
 STEPS: dict[str, Callable[[datetime], int]] = {
     "expired": expire,
     "superseded": cancel_superseded,
+    "refused": cancel_refused,
     "abandoned": release_abandoned,
     "settled": settle_unconfirmed,
     "receipts": apply_early_receipts,

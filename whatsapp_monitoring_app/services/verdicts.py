@@ -96,10 +96,13 @@ def _waiting_status(attempt_count: int) -> Status:
     return Status.RETRY_SCHEDULED if attempt_count else Status.PENDING
 
 
-def wait_for_slot(notification: WhatsAppNotification, slot_at: datetime, *, is_reserved: bool) -> None:
+def wait_for_slot(
+    notification: WhatsAppNotification, sender: WhatsAppSender, slot_at: datetime, *, is_reserved: bool
+) -> None:
     """The sender goes as fast as it may: wait for a place, at no cost and with no error."""
     status = _waiting_status(notification.attempt_count)
-    notification.move(status, next_attempt_at=slot_at, slot_at=slot_at if is_reserved else None, rung_at=None)
+    slot = {"sender": sender, "slot_at": slot_at if is_reserved else None}
+    notification.move(status, next_attempt_at=slot_at, rung_at=None, **slot)
 
 
 def _count_after(notification: WhatsAppNotification) -> int:

@@ -173,17 +173,22 @@ class CancelView(ScopedMixin):
     template_name = "whatsapp_cancel.html"
 
     def get(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-        notification = get_object_or_404(self.notifications().waiting().select_related("user"), pk=code)
+        notification = get_object_or_404(self.notifications().select_related("user"), pk=code)
+        if not notification.is_waiting:
+            return self._too_late(code)
         return self.render_to_response(
             self.get_context_data(title=_("Cancel this message?"), notification=notification)
         )
 
     def post(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         get_object_or_404(self.notifications(), pk=code)
-        if cancellation.cancel(self.notifications().filter(pk=code), CancelReason.PERSON, timezone.now()):
-            messages.success(request, _("The message is cancelled."))
-        else:
-            messages.warning(request, _("It is too late: this message does not wait any more."))
+        if not cancellation.cancel(self.notifications().filter(pk=code), CancelReason.PERSON, timezone.now()):
+            return self._too_late(code)
+        messages.success(request, _("The message is cancelled."))
+        return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
+
+    def _too_late(self, code: uuid.UUID) -> HttpResponse:
+        messages.warning(self.request, _("It is too late: this message does not wait any more."))
         return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
 
 
