@@ -12,6 +12,7 @@ from django.views.generic import TemplateView
 
 from accounts import first_password
 from accounts.forms import LoginForm
+from accounts.models import User
 
 
 class LoginView(auth_views.LoginView):
@@ -28,6 +29,11 @@ class FirstPasswordView(auth_views.PasswordResetConfirmView):
     post_reset_login = True
     success_url = "/"
     title = _("Choose your password")
+
+    def get_user(self, uidb64: str) -> User | None:
+        """Who the link is for; nobody once they have a password: this link gives a first one, and changes none."""
+        user = super().get_user(uidb64)
+        return user if isinstance(user, User) and not user.has_usable_password() else None
 
 
 @require_POST

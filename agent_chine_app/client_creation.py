@@ -109,7 +109,8 @@ def _create_and_tell(code: uuid.UUID, at: datetime) -> None:
     )
     creation.reach(creation.Step.NOTIFICATION)
     creation.client, creation.was_new = client, was_new
-    creation.notification_code = tell(client)
+    if not client.user.has_usable_password():
+        creation.notification_code = tell(client)
     creation.succeed(at)
 
 

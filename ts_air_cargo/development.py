@@ -75,7 +75,7 @@ def _run_processes(ports: Ports) -> int:
         "web": f"python manage.py runserver {ports.web}",
         "worker": "celery -A ts_air_cargo worker -l info",
         "beat": "celery -A ts_air_cargo beat -l info",
-        "flower": f"celery -A ts_air_cargo flower --port={ports.flower}",
+        "flower": f"celery -A ts_air_cargo flower --address=127.0.0.1 --port={ports.flower}",
         "sandbox": f"python manage.py sandbox --port {ports.sandbox}",
     }
     for name, command in commands.items():

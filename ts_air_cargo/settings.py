@@ -42,7 +42,7 @@ def in_development(name: str, default: Value) -> Value | str:
 # --- Security and addresses
 
 SECRET_KEY = in_development("DJANGO_SECRET_KEY", "development-only-" + "0" * 40)
-ALLOWED_HOSTS = str(in_development("ALLOWED_HOSTS", "*")).split(",")
+ALLOWED_HOSTS = [host.strip() for host in str(in_development("ALLOWED_HOSTS", "*")).split(",")]
 PUBLIC_BASE_URL = str(in_development("PUBLIC_BASE_URL", "http://127.0.0.1:8000")).rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
 
@@ -94,7 +94,6 @@ if not DEBUG:
     MIDDLEWARE.insert(1, "whitenoise.middleware.WhiteNoiseMiddleware")
 
 ROOT_URLCONF = "ts_air_cargo.urls"
-WSGI_APPLICATION = "ts_air_cargo.wsgi.application"
 
 TEMPLATES = [
     {

@@ -2,7 +2,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models import (
@@ -124,5 +126,18 @@ class SenderForm(forms.ModelForm[WhatsAppSender]):
 @admin.register(WhatsAppSender)
 class SenderAdmin(admin.ModelAdmin[WhatsAppSender]):
     form = SenderForm
+    actions = ("resume",)
     list_display = ("label", "provider", "account_id", "is_active", "stopped_until")
     search_fields = ("code", "label")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: WhatsAppSender | None = None) -> tuple[str, ...]:
+        # Offices find their sender by its code; the stop belongs to the circuit breaker.
+        return ("code", "stopped_until", "stop_reason") if obj else ("stopped_until", "stop_reason")
+
+    def has_delete_permission(self, request: HttpRequest, obj: WhatsAppSender | None = None) -> bool:
+        return False
+
+    @admin.action(description=_("Resume: the account works again"))
+    def resume(self, request: HttpRequest, queryset: QuerySet[WhatsAppSender]) -> None:
+        for sender in queryset:
+            sender.resume(timezone.now())

@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 LONGEST_COUNTDOWN = pacing.HORIZON + timedelta(minutes=1)
 # Retries take at most half of a worker's threads, so that a backlog of them cannot starve new messages.
 _retries_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY // 2))
-RETRY_LATER_SECONDS = 1
 
 
 def send_whatsapp_async(
@@ -160,9 +159,8 @@ def send_whatsapp_notification_async(self: Any, code: str) -> str:
     if delivery_info.get("routing_key") != "whatsapp_retry":
         return _send(code)
     if not _retries_at_once.acquire(blocking=False):
-        # It is in the queue again: recovery must not take it for lost, and ring a second time.
-        WhatsAppNotification.objects.filter(pk=code).update(rung_at=timezone.now())
-        _ring(code, "whatsapp_retry", countdown=RETRY_LATER_SECONDS)
+        # Handed to the sweep, newest first, instead of going round and round in the queue.
+        WhatsAppNotification.objects.filter(pk=code).update(rung_at=None)
         return "later"
     try:
         return _send(code)

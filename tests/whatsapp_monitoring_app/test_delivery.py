@@ -59,7 +59,7 @@ def test_an_accepted_message_is_sent_and_recorded():
 
 
 def test_the_record_says_how_long_the_call_took():
-    moments = iter([NOW, NOW + MINUTE, NOW + MINUTE + timedelta(seconds=3)])
+    moments = iter([NOW, NOW, NOW + MINUTE, NOW + MINUTE + timedelta(seconds=3)])
     notification = post()
     delivery.deliver(notification.pk, send=Provider(accepted()), now=lambda: next(moments))
     (record,) = notification.attempts.all()

@@ -113,8 +113,25 @@ def test_a_word_that_nobody_knows_is_kept_and_changes_nothing():
     assert [receipt.raw_status for receipt in notification.receipts.all()] == ["teleported"]
 
 
+@pytest.mark.parametrize("word", ["delivered", "read"])
+@pytest.mark.parametrize("status", [Status.FAILED, Status.PENDING])
+def test_a_message_that_the_client_has_counts_as_reached_whatever_was_said_before(status: Status, word: str):
+    notification = post_in(status, provider_message_id="wamid.one")
+    take(event(word))
+    notification.refresh_from_db()
+    assert (notification.status, notification.next_attempt_at) == (word, None)
+
+
+@pytest.mark.parametrize("word", ["sent", "failed"])
+def test_a_late_word_of_the_way_does_not_revive_a_failure(word: str):
+    post_in(Status.FAILED, provider_message_id="wamid.one")
+    before = snapshot(WhatsAppNotification)
+    take(event(word, code=ErrorClass.TRANSIENT if word == "failed" else None))
+    assert snapshot(WhatsAppNotification) == before
+
+
 @pytest.mark.parametrize("word", ["sent", "delivered", "read", "failed"])
-@pytest.mark.parametrize("status", [Status.READ, Status.FAILED, Status.CANCELLED])
+@pytest.mark.parametrize("status", [Status.READ, Status.CANCELLED])
 def test_a_late_receipt_moves_nothing_that_is_finished(status: Status, word: str):
     post_in(status, provider_message_id="wamid.one")
     before = snapshot(WhatsAppNotification)

@@ -5,9 +5,10 @@ The keys are settings.WHATSAPP_TOKEN_KEYS, newest first: the first one encrypts,
 
 import base64
 import hashlib
+import logging
 from typing import TYPE_CHECKING, Any
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
 
@@ -17,17 +18,27 @@ else:
     EncryptedTextBase = models.TextField
 
 
+logger = logging.getLogger(__name__)
+
+
 def _cipher() -> MultiFernet:
     digests = (hashlib.sha256(key.encode()).digest() for key in settings.WHATSAPP_TOKEN_KEYS)
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
 
 
 class EncryptedTextField(EncryptedTextBase):
-    """A text whose stored form is a Fernet token. Reading raises cryptography.fernet.InvalidToken without its key."""
+    """A text whose stored form is a Fernet token. It reads as "" when no key opens it."""
 
     def get_prep_value(self, value: Any) -> Any:
         text = super().get_prep_value(value)
         return _cipher().encrypt(text.encode()).decode() if text else text
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
-        return _cipher().decrypt(value.encode()).decode() if value else value
+        if not value:
+            return value
+        try:
+            return _cipher().decrypt(value.encode()).decode()
+        except InvalidToken:
+            # Its key was lost or changed. The row must still be readable, so that somebody can enter the text anew.
+            logger.error("An encrypted text cannot be read with the keys in WHATSAPP_TOKEN_KEYS")
+            return ""

@@ -56,14 +56,13 @@ class WhatsAppSender(models.Model):
         return self.label
 
     @property
-    def has_own_account(self) -> bool:
-        return bool(self.account_id and self.token)
-
-    @property
     def credentials(self) -> tuple[str, str] | None:
-        """Account id and token: the sender's own, else the ones of the environment, else None."""
-        if self.has_own_account:
-            return self.account_id, self.token
+        """Account id and token: the sender's own, else the ones of the environment, else None.
+
+        A sender that has an account of its own never speaks through another one because its token is missing.
+        """
+        if self.account_id:
+            return (self.account_id, self.token) if self.token else None
         if settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID and settings.WHATSAPP_CLOUD_TOKEN:
             return settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID, settings.WHATSAPP_CLOUD_TOKEN
         return None

@@ -25,7 +25,8 @@ class CancelReason(models.TextChoices):
 
 
 MOVES: dict[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.SENDING, Status.CANCELLED, Status.FAILED}),
+    # Reached while it waits for a person's retry: an earlier attempt arrived after all.
+    Status.PENDING: frozenset({Status.SENDING, Status.CANCELLED, Status.FAILED, Status.DELIVERED, Status.READ}),
     # Back to pending: given back, which costs no attempt.
     Status.SENDING: frozenset(
         {Status.SENT, Status.RETRY_SCHEDULED, Status.UNCONFIRMED, Status.FAILED, Status.PENDING}
@@ -38,8 +39,8 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.SENT: frozenset({Status.DELIVERED, Status.READ, Status.FAILED, Status.RETRY_SCHEDULED}),
     Status.DELIVERED: frozenset({Status.READ}),
     Status.READ: frozenset(),
-    # Back to pending: a person's decision, never the machine's.
-    Status.FAILED: frozenset({Status.PENDING}),
+    # Back to pending: a person's decision, never the machine's. Reached: the client has it, whatever was said before.
+    Status.FAILED: frozenset({Status.PENDING, Status.DELIVERED, Status.READ}),
     Status.CANCELLED: frozenset(),
 }
 

@@ -9,6 +9,7 @@ from http.client import HTTPException
 
 import requests
 from django.conf import settings
+from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
@@ -51,7 +52,7 @@ def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -
             allow_redirects=False,
             stream=True,
         ) as response:
-            body = response.raw.read(ANSWER_LIMIT, decode_content=True)
+            body = _read(response.raw, deadline=time.monotonic() + READ_SECONDS)
             return HttpAnswer(response.status_code, body, _retry_after(response.headers.get("Retry-After")))
     except requests.ConnectTimeout as error:
         raise NotSent("no connection in time") from error
@@ -63,6 +64,16 @@ def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -
         raise NoAnswer(type(error).__name__) from error
     except (OSError, HTTPException, HTTPError) as error:
         raise NoAnswer(type(error).__name__) from error
+
+
+def _read(raw: HTTPResponse, deadline: float) -> bytes:
+    """The body's beginning. The time-out of a socket is for each piece: a dripping server would hold us for ever."""
+    body = b""
+    while len(body) < ANSWER_LIMIT and (piece := raw.read1(ANSWER_LIMIT, decode_content=True)):
+        body += piece
+        if time.monotonic() > deadline:
+            raise NoAnswer("the answer did not end in time")
+    return body[:ANSWER_LIMIT]
 
 
 def _session(at: float) -> requests.Session:

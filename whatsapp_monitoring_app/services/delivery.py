@@ -7,7 +7,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from django.db import transaction
@@ -15,7 +15,14 @@ from django.db.models import Max
 from django.utils import timezone
 
 from whatsapp_monitoring_app import providers
-from whatsapp_monitoring_app.models import ErrorClass, Outcome, WhatsAppAttempt, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.models import (
+    ErrorClass,
+    Outcome,
+    Status,
+    WhatsAppAttempt,
+    WhatsAppNotification,
+    WhatsAppSender,
+)
 from whatsapp_monitoring_app.providers import base, transport
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError, Refused, Uncertain
 from whatsapp_monitoring_app.services import (
@@ -33,6 +40,10 @@ from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
+
+# At most this long from the request's leaving to its answer, with a margin.
+CALL_TIME = timedelta(seconds=transport.READ_SECONDS * 1.5)
+AFTER_A_BUG = timedelta(minutes=1)
 
 Send = Callable[[base.HttpRequest], base.HttpAnswer]
 Clock = Callable[[], datetime]
@@ -54,16 +65,68 @@ def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezo
     notification = cancellation.still_wanted().claim(code, at)
     if notification is None:
         return None
+    try:
+        prepared = _prepare(notification, at)
+    except (
+        Exception
+    ):  # nothing has left yet: whatever is wrong here must not look like a message that was perhaps sent
+        logger.exception("Notification %s could not be prepared", code)
+        prepared = _Wait(ProviderError(ErrorClass.NOT_CONFIGURED, message="internal error"), at + AFTER_A_BUG)
+    if isinstance(prepared, _Wait) or _is_nearly_over(notification, now()):
+        return _give_back(notification, prepared, at)
+    return record(notification, prepared.sender, _call(prepared, send, now))
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A request that may leave now."""
+
+    sender: WhatsAppSender
+    request: base.HttpRequest
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """Why not now, and when it is worth trying again. Without an error it is only the pace."""
+
+    error: ProviderError | None
+    until: datetime
+    slot_of: WhatsAppSender | None = None
+
+
+def _prepare(notification: WhatsAppNotification, at: datetime) -> _Ready | _Wait:
     route = routing.choose(notification, at)
     if route.obstacle:
-        verdicts.give_back(notification, route.obstacle, _worth_trying_at(route, at))
-    elif _must_wait(notification, route.sender, at):
-        return notification
-    elif not circuit.take_probe(route.sender, at):
+        return _Wait(route.obstacle, _worth_trying_at(route, at))
+    request = _request(notification, route.sender)
+    wait = _wait_for_pace(notification, route.sender, at)
+    if wait:
+        return wait
+    if not circuit.take_probe(route.sender, at):
         busy = ProviderError(ErrorClass.ACCOUNT_STOP, message=route.sender.stop_reason)
-        verdicts.give_back(notification, busy, at + circuit.PROBE_TIME)
-    else:
-        return record(notification, route.sender, _call(notification, route.sender, send, now))
+        return _Wait(busy, at + circuit.PROBE_TIME)
+    return _Ready(route.sender, request)
+
+
+def _is_nearly_over(claimed: WhatsAppNotification, at: datetime) -> bool:
+    """Whether the lease would run out during a call: somebody else could then call too."""
+    return claimed.claimed_until is None or at + CALL_TIME > claimed.claimed_until
+
+
+@transaction.atomic
+def _give_back(claimed: WhatsAppNotification, prepared: _Ready | _Wait, at: datetime) -> WhatsAppNotification:
+    """Put the notification back, at no cost, unless the claim was lost; with the receipts that came meanwhile."""
+    notification = WhatsAppNotification.objects.select_for_update().get(pk=claimed.pk)
+    if notification.claim_id != claimed.claim_id or notification.status != Status.SENDING:
+        return notification
+    match prepared:
+        case _Wait(error=None):
+            verdicts.wait_for_slot(notification, prepared.slot_of, prepared.until)
+        case _Wait(error=ProviderError() as error):
+            verdicts.give_back(notification, error, prepared.until)
+        case _:
+            verdicts.wait_for_slot(notification, None, at)
+    receipts.apply_waiting(notification, at)
     return notification
 
 
@@ -74,35 +137,36 @@ def _worth_trying_at(route: routing.Route, at: datetime) -> datetime:
     return route.sender.stopped_until if route.sender.stopped_until and route.sender.is_stopped(at) else shortest
 
 
-def _must_wait(notification: WhatsAppNotification, sender: WhatsAppSender, at: datetime) -> bool:
-    """Whether the sender's pace, or the person's, puts the message off; then it has been given back until its slot."""
+def _wait_for_pace(notification: WhatsAppNotification, sender: WhatsAppSender, at: datetime) -> _Wait | None:
+    """When the sender's pace, or the person's, lets the message go; None for now."""
     # A slot is its sender's: it is worth nothing at the one that takes over.
     if notification.sender_id == sender.pk and pacing.holds_slot(notification.slot_at, at):
-        return False
+        return None
     slot = pacing.reserve(sender, rendering.number_to_call(notification), at)
     if not slot.wait:
-        return False
-    verdicts.wait_for_slot(notification, sender, at + slot.wait, is_reserved=slot.is_reserved)
-    return True
+        return None
+    return _Wait(None, at + slot.wait, slot_of=sender if slot.is_reserved else None)
 
 
-def _call(notification: WhatsAppNotification, sender: WhatsAppSender, send: Send, now: Clock) -> Call:
-    provider = providers.get(sender.provider)
+def _request(notification: WhatsAppNotification, sender: WhatsAppSender) -> base.HttpRequest:
     message = base.Message(
         to=rendering.number_to_call(notification),
         text=rendering.text_to_send(notification),
         tracking=str(notification.code),
     )
-    request = provider.build(base.Account(*(sender.credentials or ("", ""))), message)
+    return providers.get(sender.provider).build(base.Account(*(sender.credentials or ("", ""))), message)
+
+
+def _call(ready: _Ready, send: Send, now: Clock) -> Call:
     started_at = now()
     try:
-        answer = send(request)
+        answer = send(ready.request)
     except transport.NotSent as error:
         refusal = Refused(ProviderError(ErrorClass.TRANSIENT, message=str(error)))
         return Call(refusal, started_at, now())
     except transport.NoAnswer as error:
         return Call(Uncertain(str(error)), started_at, now())
-    return Call(provider.read(answer), started_at, now(), answer)
+    return Call(providers.get(ready.sender.provider).read(answer), started_at, now(), answer)
 
 
 @transaction.atomic
@@ -151,7 +215,8 @@ def write_attempt(
         outcome=_word(call.outcome),
         http_status=call.answer.status if call.answer else None,
         **verdicts.error_fields(_error_of(call.outcome)),
-        provider_response=call.answer.excerpt if call.answer else "",
+        # A gateway that echoes the request would write a secret into the row.
+        provider_response=call.answer.excerpt if call.answer and not claimed.is_secret else "",
         next_attempt_at=next_attempt_at,
     )
 

@@ -89,7 +89,7 @@ def _values(draft: Draft, at: datetime) -> dict[str, Any]:
         "is_secret": draft.is_secret,
         "max_attempts": kind.max_attempts,
         **_state(phone_number, kind, draft, at),
-        "expires_at": draft.expires_at or at + kind.max_age,
+        "expires_at": draft.expires_at or (draft.not_before or at) + kind.max_age,
         "created_at": at,
     }
 

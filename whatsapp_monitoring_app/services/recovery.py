@@ -5,12 +5,13 @@ Rows are taken with FOR UPDATE SKIP LOCKED, so that two runs share the work inst
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from django.conf import settings
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -30,9 +31,12 @@ from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
 
+Row = TypeVar("Row", bound=models.Model)
+
 BATCH = 500
 # How long a rung row may wait for a worker before it is rung again: the task may be lost, or only late.
 PATIENCE = timedelta(seconds=settings.WHATSAPP_PATIENCE_SECONDS)
+UNREAD_FOR = timedelta(minutes=10)
 # Receipts whose message nobody knows are tried again for this long; Meta repeats its webhooks for a week.
 ORPHANS_FOR = timedelta(days=1)
 
@@ -65,43 +69,63 @@ def expire(at: datetime) -> int:
 @transaction.atomic
 def release_abandoned(at: datetime) -> int:
     """Leave unconfirmed what a dead worker held: nobody knows whether it was sent. How many."""
-    abandoned = list(WhatsAppNotification.objects.abandoned(at).select_for_update(skip_locked=True)[:BATCH])
-    for notification in abandoned:
-        sender = routing.own_sender_without_token(notification)
-        started_at = (notification.claimed_until or at) - LEASE
-        silence = Uncertain("the worker stopped during the call")
-        call = delivery.Call(silence, started_at, at)
-        delivery.write_attempt(notification, sender, call, next_attempt_at=None)
-        verdicts.leave_unconfirmed(notification, silence.reason, Context(at=at, sender=sender))
-        receipts.apply_waiting(notification, at)
-    return len(abandoned)
+    abandoned = WhatsAppNotification.objects.abandoned(at).select_for_update(skip_locked=True)[:BATCH]
+    return _each(abandoned, partial(_release, at=at))
+
+
+def _release(notification: WhatsAppNotification, at: datetime) -> None:
+    sender = routing.own_sender_without_token(notification)
+    started_at = (notification.claimed_until or at) - LEASE
+    silence = Uncertain("the worker stopped during the call")
+    call = delivery.Call(silence, started_at, at)
+    delivery.write_attempt(notification, sender, call, next_attempt_at=None)
+    verdicts.leave_unconfirmed(notification, silence.reason, Context(at=at, sender=sender))
+    receipts.apply_waiting(notification, at)
+
+
+def _each(rows: Iterable[Row], handle: Callable[[Row], object]) -> int:
+    """Handle each row in a savepoint of its own; how many went well. One bad row must not stop the sweep."""
+    handled = 0
+    for row in rows:
+        try:
+            with transaction.atomic():
+                handle(row)
+        except Exception:
+            logger.exception("Recovery could not handle %r", row.pk)
+        else:
+            handled += 1
+    return handled
 
 
 @transaction.atomic
 def settle_unconfirmed(at: datetime) -> int:
-    """Send again what no receipt confirmed in time, if its type allows a double; the rest waits for a person."""
+    """Send again what no receipt confirmed in time, if its type allows a double; the rest waits for a person.
+
+    While payloads that came lately wait to be understood, nothing is decided: the receipt may be in one of them.
+    """
+    unread = WhatsAppWebhookLog.objects.filter(processed_at=None, received_at__gte=at - UNREAD_FOR)
+    if unread.exists():
+        return 0
     overdue = WhatsAppNotification.objects.overdue_for_confirmation(at).exclude(
         message_type__in=message_types.TYPES_THAT_ASK
     )
-    settled = list(overdue.select_for_update(skip_locked=True)[:BATCH])
-    for notification in settled:
-        error = ProviderError(ErrorClass.UNCONFIRMED, message=notification.error_message)
-        verdicts.refuse(notification, error, Context(at=at))
-        if notification.status == Status.RETRY_SCHEDULED:
-            WhatsAppNotification.objects.filter(pk=notification.pk).update(next_trigger=Trigger.RECOVERY)
-    return len(settled)
+    return _each(overdue.select_for_update(skip_locked=True)[:BATCH], partial(_settle, at=at))
+
+
+def _settle(notification: WhatsAppNotification, at: datetime) -> None:
+    error = ProviderError(ErrorClass.UNCONFIRMED, message=notification.error_message)
+    verdicts.refuse(notification, error, Context(at=at))
+    if notification.status == Status.RETRY_SCHEDULED:
+        WhatsAppNotification.objects.filter(pk=notification.pk).update(next_trigger=Trigger.RECOVERY)
 
 
 def apply_early_receipts(at: datetime) -> int:
     """Apply the receipts that came before their message's id was stored; how many."""
     waiting = WhatsAppReceipt.objects.waiting_for_their_notification(since=at - ORPHANS_FOR)
     # Newest first: receipts of strangers' messages stay for a day, and must not stand in the way of ours.
-    return sum(_apply(receipt, at) for receipt in waiting.order_by("-received_at")[:BATCH])
-
-
-def _apply(receipt: WhatsAppReceipt, at: datetime) -> bool:
-    with transaction.atomic():
-        return receipts.apply(receipt, at)
+    applied: list[bool] = []
+    _each(waiting.order_by("-received_at")[:BATCH], lambda receipt: applied.append(receipts.apply(receipt, at)))
+    return sum(applied)
 
 
 @transaction.atomic

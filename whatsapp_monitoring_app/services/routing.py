@@ -36,9 +36,9 @@ def own_sender(notification: WhatsAppNotification) -> WhatsAppSender:
     return WhatsAppSender.objects.select_related("fallback").get(code=_code_of_own_sender(notification))
 
 
-def own_sender_without_token(notification: WhatsAppNotification) -> WhatsAppSender:
-    """The same, for whoever does not send: it can be read although the key of its token was lost."""
-    return WhatsAppSender.objects.defer("token").get(code=_code_of_own_sender(notification))
+def own_sender_without_token(notification: WhatsAppNotification) -> WhatsAppSender | None:
+    """The same, for whoever does not send; None when there is none any more."""
+    return WhatsAppSender.objects.defer("token").filter(code=_code_of_own_sender(notification)).first()
 
 
 def _code_of_own_sender(notification: WhatsAppNotification) -> str:

@@ -96,13 +96,10 @@ def _waiting_status(attempt_count: int) -> Status:
     return Status.RETRY_SCHEDULED if attempt_count else Status.PENDING
 
 
-def wait_for_slot(
-    notification: WhatsAppNotification, sender: WhatsAppSender, slot_at: datetime, *, is_reserved: bool
-) -> None:
-    """The sender goes as fast as it may: wait for a place, at no cost and with no error."""
-    status = _waiting_status(notification.attempt_count)
-    slot = {"sender": sender, "slot_at": slot_at if is_reserved else None}
-    notification.move(status, next_attempt_at=slot_at, rung_at=None, **slot)
+def wait_for_slot(notification: WhatsAppNotification, slot_of: WhatsAppSender | None, until: datetime) -> None:
+    """The sender goes as fast as it may: wait, at no cost and with no error, for a slot of its or to ask again."""
+    slot = {"sender": slot_of, "slot_at": until} if slot_of else {}
+    notification.move(_waiting_status(notification.attempt_count), next_attempt_at=until, rung_at=None, **slot)
 
 
 def _count_after(notification: WhatsAppNotification) -> int:

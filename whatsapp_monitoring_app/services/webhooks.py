@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppWebhookLog
@@ -43,9 +43,8 @@ class Report:
 def process(log_id: int, at: datetime) -> Report:
     """Apply what the stored payload says. Safe to repeat."""
     log = WhatsAppWebhookLog.objects.get(pk=log_id)
-    provider, payload, report = providers.get(log.provider), json.loads(log.payload), Report()
-    events: list[ReceiptEvent | InboundEvent] = [*provider.receipts(payload), *provider.inbound(payload)]
-    for event in events:
+    report = Report()
+    for event in _events(log, report):
         report.event_count += 1
         _take(log, event, at, report)
     log.processed_at, log.error = at, "\n".join(report.errors)
@@ -53,10 +52,23 @@ def process(log_id: int, at: datetime) -> Report:
     return report
 
 
+def _events(log: WhatsAppWebhookLog, report: Report) -> list[ReceiptEvent | InboundEvent]:
+    provider = providers.get(log.provider)
+    try:
+        payload = json.loads(log.payload)
+        return [*provider.receipts(payload), *provider.inbound(payload)]
+    except Exception as error:  # a payload that we do not understand must not hold back the ones after it
+        logger.exception("Webhook payload %s was not understood", log.pk)
+        report.errors.append(repr(error))
+        return []
+
+
 def _take(log: WhatsAppWebhookLog, event: ReceiptEvent | InboundEvent, at: datetime, report: Report) -> None:
     try:
         with transaction.atomic():
             answer = _apply(log.provider, event, at)
+    except (OperationalError, InterfaceError):
+        raise  # the database was away: the payload stays unprocessed, and recovery brings it back
     except Exception as error:  # one bad event must not lose the others of its payload
         logger.exception("Webhook payload %s: %s could not be applied", log.pk, event.provider_message_id)
         report.errors.append(f"{event.provider_message_id}: {error!r}")

@@ -143,7 +143,6 @@ class DetailsView(ScopedMixin):
             timeline=statistics.timeline(notification),
             replies=WhatsAppInbound.objects.filter(phone_number=notification.phone_number)[:RECENT],
             explanation=explanations.explain(notification),
-            office_label=scopes.get(notification.source_app).label,
         )
         if request.headers.get("HX-Request"):
             return render(request, "whatsapp_monitoring_app/_details_live.html", context)

@@ -20,7 +20,7 @@ from whatsapp_monitoring_app.scopes import Scope
 def safe_next(request: HttpRequest, default: str) -> str:
     """Where the form asked to go on to (its `next`), if that is on this site; else the URL named `default`."""
     wanted = request.POST.get("next", "")
-    if url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}):
+    if url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         return wanted
     return reverse(default)
 

@@ -1,0 +1,215 @@
+"""Who waits for whom: queues by urgency, retries behind first attempts and on half of the threads."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from celery.signals import before_task_publish
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from tests.stack import Stack
+from tests.waiting import eventually
+from tests.whatsapp_monitoring_app.scripts import NUMBER, TEXT, change, post
+from whatsapp_monitoring_app import tasks
+from whatsapp_monitoring_app.models import (
+    Status,
+    Trigger,
+    WhatsAppAttempt,
+    WhatsAppNotification,
+    WhatsAppSender,
+)
+from whatsapp_monitoring_app.services import pacing, webhooks
+from whatsapp_monitoring_app.tasks import send_bulk_whatsapp_async, send_whatsapp_async
+
+pytestmark = pytest.mark.django_db
+
+MINUTE = timedelta(minutes=1)
+STALLING = "+22370000005"  # accepts, and answers late
+SEND = "send_whatsapp_notification_async"
+
+
+@pytest.fixture
+def published() -> Iterator[list[tuple[str, str, str]]]:
+    """Every task that is really published, as (name, queue, id)."""
+    seen: list[tuple[str, str, str]] = []
+
+    def note(sender: str, headers: dict[str, Any], routing_key: str, **more: Any) -> None:
+        seen.append((sender.rpartition(".")[2], routing_key, headers["id"]))
+
+    before_task_publish.connect(note, weak=False)
+    yield seen
+    before_task_publish.disconnect(note)
+
+
+def test_a_worker_empties_the_urgent_queues_first():
+    names = [queue.name for queue in settings.CELERY_TASK_QUEUES]
+    assert names == ["whatsapp_high", "whatsapp", "default", "whatsapp_retry", "whatsapp_bulk"]
+    assert settings.CELERY_BROKER_TRANSPORT_OPTIONS["queue_order_strategy"] == "priority"
+    assert settings.CELERY_WORKER_PREFETCH_MULTIPLIER == 1
+
+
+BY_PRIORITY = [(1, "whatsapp_high"), (2, "whatsapp_high"), (3, "whatsapp"), (4, "whatsapp_bulk"), (5, "whatsapp_bulk")]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("priority", "queue"), BY_PRIORITY)
+def test_a_first_attempt_goes_to_the_queue_of_its_urgency(published: list[Any], priority: int, queue: str):
+    code = send_whatsapp_async(None, TEXT, "agent_mali", priority=priority, phone_number=NUMBER).id
+    assert published == [(SEND, queue, code)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("priority", range(1, 6))
+def test_a_further_attempt_goes_to_the_queue_of_retries_whatever_its_urgency(published: list[Any], priority: int):
+    notification = post(priority=priority)
+    change(notification, attempt_count=1)
+    tasks.ring_after_commit(notification)
+    ((name, queue, task_id),) = published
+    assert (name, queue) == (SEND, "whatsapp_retry")
+    assert task_id != str(notification.pk)  # the first task's id is the notification's
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_sweep_finds_goes_to_the_same_queues(published: list[Any]):
+    rows = {post(timezone.now(), priority=priority): queue for priority, queue in BY_PRIORITY}
+    WhatsAppNotification.objects.update(rung_at=None)
+    retry = next(row for row in rows if row.priority == 1)
+    change(retry, attempt_count=2)
+    assert tasks.process_whatsapp_retries_task() == 5
+    expected = ["whatsapp_retry", *(queue for _priority, queue in BY_PRIORITY[1:])]
+    assert [queue for _name, queue, _id in published] == expected
+    published.clear()
+    assert tasks.process_whatsapp_retries_task() == 0
+    assert published == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bulk_messages_and_webhooks_have_their_places(published: list[Any], make_user: Callable[..., User]):
+    send_bulk_whatsapp_async([make_user()], TEXT, "agent_mali")
+    log = webhooks.store("cloud_api", b"{}", timezone.now())
+    tasks.after_commit(tasks.apply_whatsapp_webhook, log.pk)
+    assert [(name, queue) for name, queue, _id in published] == [
+        ("send_bulk_whatsapp_notifications", "whatsapp_bulk"),
+        ("apply_whatsapp_webhook", "default"),
+    ]
+
+
+def test_whoever_holds_a_slot_is_rung_for_it(published: list[Any]):
+    """The sweep comes once a minute: it would find the message too late, and its slot would be wasted."""
+    sender = WhatsAppSender.objects.get(code="mali")
+    WhatsAppSender.objects.update(rate_per_second=0.02)
+    sender.refresh_from_db()
+    for n in range(2):
+        pacing.reserve(sender, f"+2237612340{n}", timezone.now())
+    notification = post(timezone.now())
+    tasks._send(str(notification.pk))
+    notification.refresh_from_db()
+    assert notification.slot_at
+    assert notification.slot_at > timezone.now() + MINUTE
+    assert notification.rung_at == notification.slot_at
+    assert [(name, queue) for name, queue, _id in published] == [(SEND, "whatsapp")]
+
+
+def test_a_far_away_attempt_is_left_to_the_sweep(published: list[Any]):
+    notification = post(timezone.now())
+    WhatsAppSender.objects.update(stopped_until=timezone.now() + 10 * MINUTE)
+    tasks._send(str(notification.pk))
+    notification.refresh_from_db()
+    assert notification.rung_at is None
+    assert published == []
+
+
+@pytest.fixture
+def _no_thread_left() -> Iterator[None]:
+    taken = 0
+    while tasks._retries_at_once.acquire(blocking=False):
+        taken += 1
+    yield
+    for _ in range(taken):
+        tasks._retries_at_once.release()
+
+
+def as_delivered_from(queue: str, notification: WhatsAppNotification) -> str:
+    """Run the task as a worker does that took it from this queue."""
+    task = tasks.send_whatsapp_notification_async
+    request: dict[str, Any] = {"delivery_info": {"routing_key": queue}, "args": (str(notification.pk),)}
+    task.push_request(**request)
+    try:
+        return str(task.run(str(notification.pk)))
+    finally:
+        task.pop_request()
+
+
+@pytest.mark.usefixtures("_no_thread_left")
+def test_a_retry_without_a_thread_comes_back_later_and_is_not_taken_for_lost(published: list[Any]):
+    notification = post(timezone.now())
+    change(notification, attempt_count=1, rung_at=timezone.now() - 10 * MINUTE)
+    assert as_delivered_from("whatsapp_retry", notification) == "later"
+    assert [(name, queue) for name, queue, _id in published] == [(SEND, "whatsapp_retry")]
+    notification.refresh_from_db()
+    assert (notification.status, notification.attempt_count) == (Status.PENDING, 1)
+    assert notification.rung_at
+    assert notification.rung_at > timezone.now() - MINUTE
+    assert not WhatsAppAttempt.objects.exists()
+
+
+@pytest.mark.usefixtures("_no_thread_left")
+def test_a_first_attempt_needs_none_of_the_retries_threads():
+    notification = post(timezone.now())
+    WhatsAppSender.objects.update(is_active=False)
+    assert as_delivered_from("whatsapp", notification) == Status.PENDING
+
+
+def test_a_retry_gives_its_thread_back():
+    notification = post(timezone.now())
+    WhatsAppSender.objects.update(is_active=False)
+    for _ in range(settings.CELERY_WORKER_CONCURRENCY):
+        assert as_delivered_from("whatsapp_retry", notification) != "later"
+
+
+def sent_order(stack: Stack) -> list[str]:
+    return [str(message["tracking"]) for message in stack.messages()]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_credential_does_not_wait_behind_three_hundred_bulk_messages(stack: Stack, make_user: Callable[..., User]):
+    WhatsAppSender.objects.update(rate_per_second=1000)
+    with transaction.atomic():
+        bulk = [
+            send_whatsapp_async(None, TEXT, "agent_mali", priority=5, phone_number=f"+223761{n:05}").id
+            for n in range(300)
+        ]
+        urgent = send_whatsapp_async(
+            make_user(), TEXT, "agent_mali", message_type="credentials", category="account", priority=1
+        ).id
+    eventually(lambda: urgent in sent_order(stack), "the credential is at the provider")
+    eventually(lambda: len(stack.messages()) == 301, "everything is at the provider", seconds=90)
+    order = sent_order(stack)
+    assert set(order) == {urgent, *bulk}
+    # It was posted last of all, after the workers had begun with the others.
+    assert order.index(urgent) < 200
+
+
+def overlapping(calls: list[tuple[datetime, datetime]]) -> int:
+    """The most calls that were under way at one moment."""
+    return max(sum(start <= moment < end for start, end in calls) for moment, _end in calls)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_retries_take_half_of_a_workers_threads_and_let_a_new_message_pass(stack: Stack):
+    retries = [post(timezone.now(), phone_number=STALLING) for _ in range(6)]
+    WhatsAppNotification.objects.update(attempt_count=1, next_trigger=Trigger.RETRY)
+    for retry in retries:
+        retry.refresh_from_db()
+        tasks.ring_after_commit(retry)
+    eventually(lambda: len(stack.messages()) >= 1, "the first retry is at the provider")
+    new = send_whatsapp_async(None, TEXT, "agent_mali", phone_number=NUMBER).id
+
+    eventually(lambda: WhatsAppAttempt.objects.count() == 7, "all have been tried", seconds=60)
+    calls = WhatsAppAttempt.objects.filter(trigger=Trigger.RETRY).values_list("started_at", "finished_at")
+    assert overlapping(list(calls)) == 2  # of four threads
+    assert sent_order(stack).index(new) < 5
