@@ -91,7 +91,7 @@ def let_everything_settle() -> None:
 
 
 def _is_quiet() -> bool:
-    """No task waits or runs (one that waits for its time does not count), and no statement is under way."""
+    """No task waits or runs, and no statement is under way. A task that waits for its time is called off."""
     question = (
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
@@ -100,6 +100,8 @@ def _is_quiet() -> bool:
         if any(valkey.llen(queue.name) for queue in settings.CELERY_TASK_QUEUES):
             return False
     worker = app.control.inspect(timeout=1, limit=1)
+    for waiting in (worker.scheduled() or {}).values():
+        app.control.revoke([task["request"]["id"] for task in waiting])
     for tasks in (worker.reserved(), worker.active()):
         if any((tasks or {}).values()):
             return False

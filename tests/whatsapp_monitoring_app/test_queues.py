@@ -22,7 +22,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppNotification,
     WhatsAppSender,
 )
-from whatsapp_monitoring_app.services import pacing, webhooks
+from whatsapp_monitoring_app.services import pacing, recovery, webhooks
 from whatsapp_monitoring_app.tasks import send_bulk_whatsapp_async, send_whatsapp_async
 
 pytestmark = pytest.mark.django_db
@@ -145,15 +145,14 @@ def as_delivered_from(queue: str, notification: WhatsAppNotification) -> str:
 
 
 @pytest.mark.usefixtures("_no_thread_left")
-def test_a_retry_without_a_thread_comes_back_later_and_is_not_taken_for_lost(published: list[Any]):
+def test_a_retry_without_a_thread_is_left_to_the_next_sweep(published: list[Any]):
     notification = post(timezone.now())
     change(notification, attempt_count=1, rung_at=timezone.now() - 10 * MINUTE)
     assert as_delivered_from("whatsapp_retry", notification) == "later"
-    assert [(name, queue) for name, queue, _id in published] == [(SEND, "whatsapp_retry")]
+    assert published == []
     notification.refresh_from_db()
     assert (notification.status, notification.attempt_count) == (Status.PENDING, 1)
-    assert notification.rung_at
-    assert notification.rung_at > timezone.now() - MINUTE
+    assert [bell.code for bell in recovery.to_ring()] == [notification.pk]
     assert not WhatsAppAttempt.objects.exists()
 
 
@@ -209,7 +208,11 @@ def test_retries_take_half_of_a_workers_threads_and_let_a_new_message_pass(stack
     eventually(lambda: len(stack.messages()) >= 1, "the first retry is at the provider")
     new = send_whatsapp_async(None, TEXT, "agent_mali", phone_number=NUMBER).id
 
-    eventually(lambda: WhatsAppAttempt.objects.count() == 7, "all have been tried", seconds=60)
+    def sweep_until_all_were_tried() -> bool:
+        tasks.process_whatsapp_retries_task()
+        return WhatsAppAttempt.objects.count() == 7
+
+    eventually(sweep_until_all_were_tried, "all have been tried", seconds=60)
     calls = WhatsAppAttempt.objects.filter(trigger=Trigger.RETRY).values_list("started_at", "finished_at")
     assert overlapping(list(calls)) == 2  # of four threads
     assert sent_order(stack).index(new) < 5

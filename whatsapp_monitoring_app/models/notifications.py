@@ -245,7 +245,8 @@ class WhatsAppNotification(models.Model):
 
     def move(self, to: Status, **changes: Any) -> bool:
         """Move this notification to `to`, and say whether this call did it. The object then shows what is stored."""
-        moved = type(self).objects.filter(pk=self.pk).move(to, **changes)
+        # With the claim that this object was read with: a worker that slept must not move what another one holds now.
+        moved = type(self).objects.filter(pk=self.pk, claim_id=self.claim_id).move(to, **changes)
         self.refresh_from_db()
         return bool(moved)
 

@@ -12,7 +12,8 @@ from typing import NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from whatsapp_monitoring_app.models import (
@@ -36,7 +37,6 @@ Row = TypeVar("Row", bound=models.Model)
 BATCH = 500
 # How long a rung row may wait for a worker before it is rung again: the task may be lost, or only late.
 PATIENCE = timedelta(seconds=settings.WHATSAPP_PATIENCE_SECONDS)
-UNREAD_FOR = timedelta(minutes=10)
 # Receipts whose message nobody knows are tried again for this long; Meta repeats its webhooks for a week.
 ORPHANS_FOR = timedelta(days=1)
 
@@ -99,15 +99,14 @@ def _each(rows: Iterable[Row], handle: Callable[[Row], object]) -> int:
 
 @transaction.atomic
 def settle_unconfirmed(at: datetime) -> int:
-    """Send again what no receipt confirmed in time, if its type allows a double; the rest waits for a person.
-
-    While payloads that came lately wait to be understood, nothing is decided: the receipt may be in one of them.
-    """
-    unread = WhatsAppWebhookLog.objects.filter(processed_at=None, received_at__gte=at - UNREAD_FOR)
-    if unread.exists():
-        return 0
-    overdue = WhatsAppNotification.objects.overdue_for_confirmation(at).exclude(
-        message_type__in=message_types.TYPES_THAT_ASK
+    """Send again what no receipt confirmed in time, if its type allows a double; the rest waits for a person."""
+    # A payload that nobody has read yet may hold the receipt: the broker was away, or the queue is long.
+    code = Cast(OuterRef("pk"), models.TextField())
+    unread = WhatsAppWebhookLog.objects.filter(processed_at=None, payload__contains=code)
+    overdue = (
+        WhatsAppNotification.objects.overdue_for_confirmation(at)
+        .exclude(Exists(unread))
+        .exclude(message_type__in=message_types.TYPES_THAT_ASK)
     )
     return _each(overdue.select_for_update(skip_locked=True)[:BATCH], partial(_settle, at=at))
 
