@@ -13,6 +13,8 @@ class Answer(Enum):
     COMPLETE = "complete"
     WITHOUT_ID = "without id"
     LATE = "late"
+    GARBAGE = "garbage"
+    BAD_GATEWAY = "bad gateway"
     NEVER = "never"
 
 

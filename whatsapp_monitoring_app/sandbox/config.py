@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import phonenumbers
 
+from whatsapp_monitoring_app.sandbox.hostility import PEACE, Hostility
+
 
 @dataclass(frozen=True)
 class SandboxConfig:
@@ -23,6 +25,7 @@ class SandboxConfig:
     webhook_retry_delays: tuple[float, ...] = (0.5, 1, 2, 4, 8, 16)
     stall_seconds: float = 30.0
     seed: int | None = None
+    hostility: Hostility = PEACE
     host: str = "127.0.0.1"
     port: int = 0
     waba_id: str = "102290129340398"

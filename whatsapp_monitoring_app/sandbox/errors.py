@@ -15,6 +15,7 @@ class CloudError:
     details: str | None = None
     http_status: int = 400
     subcode: int | None = None
+    retry_after: int | None = None
 
 
 class Refused(Exception):
@@ -56,3 +57,4 @@ TOKEN_MISSING = CloudError(190, "An access token is required to request this res
 TOKEN_INVALID = CloudError(190, "Invalid OAuth access token - Cannot parse access token", http_status=401)
 UNSUPPORTED_TYPE = CloudError(131051, "Unsupported message type", "Message type is not supported.")
 SERVER_FAILURE = CloudError(None, "Internal failure, empty body", http_status=500)
+TOO_MANY_REQUESTS = CloudError(None, "Too many requests, empty body", http_status=429, retry_after=1)

@@ -18,11 +18,17 @@ async def play(config: SandboxConfig, phones: Phones, message: Message, behaviou
         "delivered": config.delivered_delay,
         "read": config.read_delay,
     }
-    for status in behaviour.receipts:
+    statuses = list(behaviour.receipts)
+    if config.hostility.shuffles_receipts:
+        random.shuffle(statuses)
+    await anyio.sleep(config.hostility.receipt_delay)
+    for status in statuses:
         await anyio.sleep(random.uniform(*delays[status]))
         if not phones.remembers(message):
             return
         message.status = status
         error = behaviour.failure if status == "failed" else None
         message.failure_code = error.code if error else None
-        await webhooks.post(config, webhooks.status_update(config, message, now(), error))
+        receipt = webhooks.status_update(config, message, now(), error)
+        for _copy in range(config.hostility.receipt_copies):
+            await webhooks.post(config, receipt)

@@ -11,7 +11,11 @@ from whatsapp_monitoring_app.sandbox.behaviours import Answer, Behaviour, behavi
 from whatsapp_monitoring_app.sandbox.cloud_api import SendOrder
 from whatsapp_monitoring_app.sandbox.config import SandboxConfig
 from whatsapp_monitoring_app.sandbox.errors import Refused
+from whatsapp_monitoring_app.sandbox.hostility import BadDay
 from whatsapp_monitoring_app.sandbox.phones import Message, Phones, Reply, SendRequest, fingerprint
+
+# The HTTP status of the answers that are not a plain yes.
+HEARD = {Answer.NEVER: None, Answer.GARBAGE: 500, Answer.BAD_GATEWAY: 502}
 
 
 class Sandbox:
@@ -20,6 +24,7 @@ class Sandbox:
         self.phones = Phones()
         # Delays and ids guard nothing.
         self.random = Random(config.seed)  # noqa: S311
+        self.bad_day = BadDay(config.hostility)
         self.webhook_verdict = "not asked yet" if config.webhook_url else "no webhook address: no receipts"
 
     def receive(self, phone_number_id: str, authorization: str, body: bytes) -> tuple[Message, Behaviour]:
@@ -31,7 +36,7 @@ class Sandbox:
         try:
             self._check_token(authorization)
             order = cloud_api.read_order(cloud_api.decode(body))
-            behaviour = behaviour_of(order.wa_id(self.config.country_code))
+            behaviour = self.bad_day.disturb(behaviour_of(order.wa_id(self.config.country_code)))
             self._check_refusal(behaviour, request.fingerprint)
         except Refused as refused:
             error = refused.error
@@ -40,7 +45,7 @@ class Sandbox:
                 replace(request, http_status=error.http_status, error_code=error.code, reason=reason)
             )
             raise
-        heard = None if behaviour.answer is Answer.NEVER else 200
+        heard = HEARD.get(behaviour.answer, 200)
         self.phones.requests.append(replace(request, http_status=heard))
         return self._accept(phone_number_id, order), behaviour
 

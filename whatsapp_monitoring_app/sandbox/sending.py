@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from whatsapp_monitoring_app.sandbox import cloud_api, receipts
 from whatsapp_monitoring_app.sandbox.behaviours import Answer
@@ -22,17 +22,20 @@ async def send_message(request: Request) -> Response:
         )
     except Refused as refused:
         return _refusal(refused, sandbox)
-    if sandbox.config.webhook_url is not None:
+    hostility = sandbox.config.hostility
+    if sandbox.config.webhook_url is not None and hostility.sends_receipts:
         request.state.tasks.start_soon(
             receipts.play, sandbox.config, sandbox.phones, message, behaviour, sandbox.random
         )
+    await anyio.sleep(hostility.answer_delay)
     return await ANSWERS[behaviour.answer](request, message)
 
 
 def _refusal(refused: Refused, sandbox: Sandbox) -> Response:
     error = refused.error
     if error.code is None:
-        return Response(status_code=error.http_status)
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+        return Response(status_code=error.http_status, headers=headers)
     return JSONResponse(cloud_api.refused(error, sandbox.random), error.http_status)
 
 
@@ -49,6 +52,14 @@ async def _late(request: Request, message: Message) -> Response:
     return await _complete(request, message)
 
 
+async def _garbage(request: Request, message: Message) -> Response:
+    return HTMLResponse("<html><h1>Sorry, something went wrong.</h1>", 500)
+
+
+async def _bad_gateway(request: Request, message: Message) -> Response:
+    return PlainTextResponse("upstream connect error or disconnect/reset before headers", 502)
+
+
 async def _never(request: Request, message: Message) -> Response:
     request.app.state.hang_up(request)
     while (await request.receive())["type"] != "http.disconnect":
@@ -61,5 +72,7 @@ ANSWERS: dict[Answer, Callable[[Request, Message], Awaitable[Response]]] = {
     Answer.COMPLETE: _complete,
     Answer.WITHOUT_ID: _without_id,
     Answer.LATE: _late,
+    Answer.GARBAGE: _garbage,
+    Answer.BAD_GATEWAY: _bad_gateway,
     Answer.NEVER: _never,
 }

@@ -1,0 +1,112 @@
+"""The results as a table that people read."""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tests.faults.measure import Result
+from tests.faults.system import TIMES
+
+COLUMNS = (
+    "scenario", "faults", "owed", "accepted once", "lost", "doubled", "settled by receipt", "waiting for a person",
+    "failed for good", "seconds",
+)  # fmt: skip
+
+TEXT = """# Reliability
+
+Nothing lost, nothing sent twice: measured by killing the running system. `make faults` writes this page.
+
+{table}
+
+{verdict}
+
+Measured on {day} with `{command}`: {count} messages, {cores} cores, {memory} GB of memory.
+
+## What is counted
+
+The provider here is the sandbox. It is asked how often it accepted each message, by the code that every request
+carries; the database is asked what the system believes. One message in four creates an account, the others are
+notices.
+
+| column | meaning |
+|---|---|
+| faults | processes or servers struck; with a hostile provider also the calls refused or without a clear answer |
+| owed | `send_whatsapp_async` returned, so the company owes it |
+| accepted once, doubled | the provider took it once, or more than once |
+| lost | never accepted, although nothing waits, nobody is asked, and no failure is shown |
+| settled by receipt | the last call had no clear answer, and a receipt told what had become of it |
+| waiting for a person | the fate of an account message is unknown: the monitoring shows it, and a person decides |
+| failed for good | given up with a stated reason, and shown as such |
+
+Without receipts nobody can know whether a call that broke off had arrived. Notices are then sent again, which may
+double them; messages about accounts, codes and payments never are. Those are the only doubles that may appear above.
+
+## What runs
+
+PostgreSQL, Valkey without persistence, the web server, three worker processes with four threads each (six where it
+says so), recovery every half second or celery beat, the sandbox, and the program that owes the messages, each a real
+process under a supervisor. “Killed” is SIGKILL. The named steps are wrapped around the real functions from outside.
+Half of the messages are owed before the disturbance, the other half during it.
+
+So that an hour of production fits into seconds, the engine's times are short: {times}. The broker gives back the
+tasks of a dead worker after 5 s instead of 15 minutes. `tests/faults/` holds it all; a short form of every scenario
+is part of `make test`.
+
+Not covered: the loss of PostgreSQL's disk, a receipt that comes later than the confirmation time, a process that
+freezes in the instant between its last look at its lease and the call, and clocks that disagree.
+"""
+
+
+def page(results: Sequence[Result], command: str) -> str:
+    """The whole document."""
+    return TEXT.format(
+        table=table(results),
+        verdict=verdict(results),
+        day=datetime.now(UTC).date().isoformat(),
+        command=command,
+        count=f"{sum(result.owed for result in results):,}",
+        cores=os.cpu_count(),
+        memory=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        times=", ".join(f"`{name}={value}`" for name, value in TIMES.items()),
+    )
+
+
+def table(results: Sequence[Result]) -> str:
+    lines = [COLUMNS, ["---", *["---:"] * (len(COLUMNS) - 1)], *(_cells(result) for result in results)]
+    lines.append(["**all**", *(f"**{total}**" for total in _totals(results)), ""])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _cells(result: Result) -> list[str]:
+    return [result.summary, *(str(number) for number in _numbers(result)), f"{result.seconds:.0f}"]
+
+
+def _totals(results: Sequence[Result]) -> list[int]:
+    return [sum(column) for column in zip(*(_numbers(result) for result in results), strict=True)]
+
+
+def _numbers(result: Result) -> tuple[int, ...]:
+    return (
+        result.faults,
+        result.owed,
+        result.once,
+        result.lost,
+        result.doubled,
+        result.settled,
+        result.waits_for_a_person,
+        result.failed,
+    )
+
+
+def verdict(results: Sequence[Result]) -> str:
+    """The promise in numbers."""
+    lost = sum(result.lost for result in results)
+    with_receipts = sum(result.doubled for result in results if not result.may_double)
+    without = sum(result.doubled for result in results if result.may_double)
+    asking = sum(result.doubled_asking for result in results)
+    restless = sum(result.on_their_way for result in results)
+    return (
+        f"Lost: **{lost}**. Doubled where receipts work: **{with_receipts}**. Doubled with receipts switched off: "
+        f"**{without}**, of them **{asking}** whose type forbids it. Still on their way when the time was up: "
+        f"**{restless}**."
+    )

@@ -1,0 +1,35 @@
+"""Nothing lost, nothing sent twice, while real processes are killed. The long form is `make faults`."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults import measure
+from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.system import System, running_system
+
+MESSAGES = 16
+# Most of the time is waiting, so two systems side by side take half as long.
+GROUPS = 2
+PARAMETERS = [
+    pytest.param(scenario, id=scenario.code, marks=pytest.mark.xdist_group(f"faults{number % GROUPS}"))
+    for number, scenario in enumerate(SCENARIOS)
+]
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[System]:
+    with running_system() as system:
+        yield system
+
+
+@pytest.mark.parametrize("scenario", PARAMETERS)
+def test_nothing_is_lost_and_nothing_is_sent_twice(system: System, scenario: Scenario):
+    result = measure.run(system, scenario, MESSAGES)
+
+    assert result.owed == MESSAGES
+    assert result.on_their_way == 0
+    assert result.lost == 0
+    assert result.doubled_asking == 0
+    assert result.doubled == 0 or scenario.may_double
+    assert result.faults > 0 or not scenario.strikes
