@@ -63,6 +63,7 @@ class System:
         self.supervisor = stack.enter_context(Supervisor())
         self.caller = stack.enter_context(self._running_caller())
         self.start_web()
+        eventually(self._web_answers, "the web server answers")
         self.run = ""
         self.codes: list[str] = []
         self.interruptions = 0
@@ -70,8 +71,7 @@ class System:
     @contextmanager
     def scenario(self, name: str, hostility: Hostility) -> Iterator[RunningSandbox]:
         """An empty system with a provider of this mood, until the block ends."""
-        for statement in FORGET:
-            self.query(statement)
+        eventually(self._forget, "the tables are empty")
         self.run, self.codes, self.interruptions = name, [], 0
         with running(self._sandbox_config(hostility)) as self.sandbox:
             yield self.sandbox
@@ -108,7 +108,7 @@ class System:
         eventually(lambda: len(self.accepted()) >= count, f"{count} messages are accepted", seconds=60)
 
     def start_web(self) -> None:
-        command = f"gunicorn ts_air_cargo.wsgi --bind 127.0.0.1:{self.web_port} --worker-class gthread --threads 8"
+        command = f"gunicorn tests.faults.web --bind 127.0.0.1:{self.web_port} --worker-class gthread --threads 8"
         self._ensure("web", *command.split())
 
     def stop_web(self) -> None:
@@ -118,6 +118,20 @@ class System:
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
+
+    def _web_answers(self) -> bool:
+        try:
+            return requests.get(f"http://127.0.0.1:{self.web_port}/webhooks/whatsapp/cloud/").status_code == 403
+        except requests.ConnectionError:
+            return False
+
+    def _forget(self) -> bool:
+        try:
+            for statement in FORGET:
+                self.query(statement)
+        except psycopg.errors.DeadlockDetected:  # with the recovery that never pauses
+            return False
+        return True
 
     def _ensure(self, name: str, *module: str) -> None:
         if not self.supervisor.named(name):

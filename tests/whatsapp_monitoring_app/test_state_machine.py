@@ -20,7 +20,14 @@ import pytest
 from django.db import connection, transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.stack import forget_pace
 from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, Provider, accepted, attempt, json_answer, post, refused
@@ -34,7 +41,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppOptOut,
     WhatsAppSender,
 )
-from whatsapp_monitoring_app.models.statuses import FINAL, MOVES, REACHED
+from whatsapp_monitoring_app.models.statuses import FINAL, MOVES, REACHED, WAITING
 from whatsapp_monitoring_app.providers.base import (
     HttpAnswer,
     HttpRequest,
@@ -78,6 +85,7 @@ JUMPS = [SECOND, 31 * SECOND, 95 * SECOND, 6 * timedelta(minutes=1), 2 * HOUR, 2
 STEPS: list[Callable[[datetime], Any]] = [*recovery.STEPS.values(), recovery.to_ring]
 
 PICK = st.integers(0, 50)
+MOSTLY = st.sampled_from([True, True, True, False])
 
 
 @dataclass
@@ -163,6 +171,11 @@ class Engine(RuleBasedStateMachine):
             transaction.set_rollback(True)
             self.transaction.__exit__(None, None, None)
 
+    @initialize(types=st.lists(st.sampled_from(TYPES), min_size=2, max_size=4))
+    def a_day_begins(self, types: list[str]) -> None:
+        for message_type in types:
+            self.posted.append(post(self.now, message_type=message_type).pk)
+
     # What people and clients do
 
     @rule(
@@ -199,12 +212,12 @@ class Engine(RuleBasedStateMachine):
         self.retried.add(notification.pk)
 
     @precondition(lambda self: self.posted)
-    @rule(pick=PICK)
+    @rule(pick=st.integers(0, 500))
     def cancel(self, pick: int) -> None:
         chosen = WhatsAppNotification.objects.filter(pk=self.one(pick).pk)
         cancellation.cancel(chosen, CancelReason.PERSON, self.now)
 
-    @rule(number=st.sampled_from(NUMBERS), word=st.sampled_from(["STOP", "START", "START"]))
+    @rule(word=st.sampled_from(["STOP", "START", "START", "Merci"]), number=st.just(NUMBERS[1]))
     def client_writes(self, number: str, word: str) -> None:
         event = InboundEvent(f"in.{word}.{number}.{self.now}", number, word, self.now)
         answer = inbound.take("cloud_api", event, self.now)
@@ -214,17 +227,37 @@ class Engine(RuleBasedStateMachine):
     # What workers and the provider do
 
     @precondition(lambda self: self.posted)
-    @rule(pick=PICK, outcome=OUTCOMES, is_announced=st.booleans(), is_patient=st.booleans())
-    def deliver(self, pick: int, outcome: Answer, is_announced: bool, is_patient: bool) -> None:
-        notification = self.one(pick)
-        if is_patient and notification.next_attempt_at:
-            self.now = max(self.now, notification.next_attempt_at)
-        self.send(notification.pk, outcome, is_announced=is_announced)
+    @rule(pick=PICK, calls=st.lists(st.tuples(OUTCOMES, st.booleans()), min_size=1, max_size=3), is_patient=MOSTLY)
+    def deliver(self, pick: int, calls: list[tuple[Answer, bool]], is_patient: bool) -> None:
+        code = self.one_that_waits(pick, is_patient=is_patient)
+        for outcome, is_announced in calls:
+            self.send(code, outcome, is_announced=is_announced)
+            self.settle_in_time(code, is_patient=is_patient)
 
     @precondition(lambda self: self.posted)
-    @rule(pick=PICK, outcome=OUTCOMES, is_announced=st.booleans())
-    def deliver_and_die(self, pick: int, outcome: Answer, is_announced: bool) -> None:
-        self.send(self.one(pick).pk, outcome, is_announced=is_announced, dies=True)
+    @rule(pick=PICK, outcome=OUTCOMES, is_announced=st.booleans(), is_patient=MOSTLY)
+    def deliver_and_die(self, pick: int, outcome: Answer, is_announced: bool, is_patient: bool) -> None:
+        code = self.one_that_waits(pick, is_patient=is_patient)
+        self.send(code, outcome, is_announced=is_announced, dies=True)
+        self.settle_in_time(code, is_patient=is_patient and not is_announced)
+
+    @rule(
+        pick=PICK,
+        outcomes=st.tuples(OUTCOMES, OUTCOMES),
+        meanwhile=st.lists(st.sampled_from(["sent", "delivered", "failed"]), max_size=2),
+    )
+    def two_workers_hold_the_same_message(
+        self, pick: int, outcomes: tuple[Answer, Answer], meanwhile: list[str]
+    ) -> None:
+        """The first one stalls until the message was given to another; then both come back."""
+        if not self.posted:
+            return
+        code = self.one_that_waits(pick, is_patient=True)
+        for outcome in outcomes:
+            self.send(code, outcome, is_announced=False, dies=True)
+            for word in meanwhile[: len(self.whatsapp.of(code))]:
+                self.announce(self.whatsapp.of(code)[0], word, ErrorClass.TRANSIENT if word == "failed" else None)
+            self.settle_in_time(code, is_patient=outcome is outcomes[0])
 
     @precondition(lambda self: self.calls)
     @rule(pick=PICK)
@@ -241,7 +274,8 @@ class Engine(RuleBasedStateMachine):
         times=st.integers(1, 2),
     )
     def receipt(self, pick: int, word: str, error_class: ErrorClass, has_tracking: bool, times: int) -> None:
-        copy = self.whatsapp.copies[pick % len(self.whatsapp.copies)]
+        # Mostly of the last few: the older ones have been told everything.
+        copy = self.whatsapp.copies[-1 - pick % min(len(self.whatsapp.copies), 4)]
         for _ in range(times):
             self.announce(copy, word, error_class if word == "failed" else None, has_tracking=has_tracking)
 
@@ -286,7 +320,8 @@ class Engine(RuleBasedStateMachine):
         assert {row.pk for row in rows} == set(self.posted)
         for row in rows:
             assert has_its_reason(row), f"{row.status}: {vars(row)}"
-            assert row.attempt_count <= row.max_attempts
+            assert (row.status in TRIED) <= row.attempt_count <= row.max_attempts
+            assert row.attempt_count <= row.attempts.count()
 
     @invariant()
     def what_reached_the_client_stays_there(self) -> None:
@@ -308,6 +343,29 @@ class Engine(RuleBasedStateMachine):
 
     def one(self, pick: int) -> WhatsAppNotification:
         return WhatsAppNotification.objects.get(pk=self.posted[pick % len(self.posted)])
+
+    def one_that_waits(self, pick: int, *, is_patient: bool) -> UUID:
+        """A message to send, its time come for whoever is patient; any message where none waits."""
+        codes = [code for code in self.posted if statuses()[code] in WAITING] or self.posted
+        code = codes[pick % len(codes)]
+        self.wait_for(code, is_patient=is_patient)
+        return code
+
+    def wait_for(self, code: UUID, *, is_patient: bool) -> None:
+        due_at = WhatsAppNotification.objects.get(pk=code).next_attempt_at
+        if is_patient and due_at:
+            self.now = max(self.now, due_at)
+
+    def settle_in_time(self, code: UUID, *, is_patient: bool) -> None:
+        """Let lease and confirmation time run out, and recovery plan the next attempt."""
+        if not is_patient:
+            return
+        for _ in range(2):
+            row = WhatsAppNotification.objects.get(pk=code)
+            self.now = max(self.now, (row.claimed_until or row.confirm_by or self.now) + SECOND)
+            recovery.release_abandoned(self.now)
+            recovery.settle_unconfirmed(self.now)
+        self.wait_for(code, is_patient=True)
 
     def send(self, code: UUID, outcome: Answer, *, is_announced: bool, dies: bool = False) -> None:
         def send(request: HttpRequest) -> HttpAnswer:
@@ -375,7 +433,9 @@ class Engine(RuleBasedStateMachine):
             ),
             self.now,
         )
-        if word == "failed":
+        if word != "failed":
+            copy.is_announced |= has_tracking
+        else:
             copy.has_failed = True
             after = WhatsAppNotification.objects.get(pk=copy.code).status
             is_news = before.status == Status.SENT or (
@@ -420,6 +480,8 @@ def next_moment(row: WhatsAppNotification) -> datetime | None:
     return row.next_attempt_at or row.claimed_until or row.confirm_by
 
 
+# Handed to the provider at least once.
+TRIED = REACHED | {Status.SENT, Status.UNCONFIRMED}
 # What a row must say in each state.
 REASONS: dict[Status, tuple[str, ...]] = {
     Status.PENDING: ("next_attempt_at",),
