@@ -1,8 +1,11 @@
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
+from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import Client as Browser
 
 from accounts.models import User
@@ -10,6 +13,26 @@ from tests.stack import Stack, forget_pace, let_everything_settle, running_worke
 from whatsapp_monitoring_app.sandbox import RunningSandbox, SandboxConfig, running
 
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_flush() -> Iterator[None]:
+    """Let the emptying of the tables begin again when it meets a request that is still under way.
+
+    A receipt of the sandbox or a page's last poll may arrive while a transactional test ends; PostgreSQL then resolves
+    the deadlock by breaking off either of the two.
+    """
+    flush = DatabaseOperations.execute_sql_flush
+
+    def flush_patiently(operations: DatabaseOperations, sql_list: list[str]) -> None:
+        for _ in range(4):
+            with suppress(OperationalError):
+                return flush(operations, sql_list)
+        return flush(operations, sql_list)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", flush_patiently)
+        yield
 
 
 @pytest.fixture(autouse=True)
