@@ -41,6 +41,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppOptOut,
     WhatsAppSender,
 )
+from whatsapp_monitoring_app.models.notifications import LEASE
 from whatsapp_monitoring_app.models.statuses import FINAL, MOVES, REACHED, WAITING
 from whatsapp_monitoring_app.providers.base import (
     HttpAnswer,
@@ -65,7 +66,7 @@ from whatsapp_monitoring_app.services import (
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "0"))
 GAMES = settings(
-    max_examples=EXAMPLES or 60,
+    max_examples=EXAMPLES or 45,
     stateful_step_count=40,
     derandomize=not EXAMPLES,
     deadline=None,
@@ -551,3 +552,39 @@ def test_a_failure_of_the_last_attempt_is_noticed_although_only_an_earlier_ones_
         assert (notification.status, notification.provider_message_id) == (Status.SENT, "wamid.second")
     receipt("wamid.second", "failed")
     assert (notification.status, notification.error_code) == (Status.RETRY_SCHEDULED, "131016")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("word", ["sent", "delivered", "read"])
+def test_the_receipt_of_an_unconfirmed_attempt_stops_a_second_one_that_was_held_up(word: str):
+    notification = attempt(post(), Provider(NoAnswer("ReadTimeout")))
+    recovery.settle_unconfirmed(NOW + verdicts.CONFIRMATION_TIME)
+    notification.refresh_from_db()
+    attempt(notification, Provider(refused(130429)), notification.next_attempt_at or NOW)
+    event = ReceiptEvent("wamid.first", Kind(word), word, NOW, tracking=str(notification.pk))
+    receipts.take("cloud_api", event, NOW)
+
+    second = Provider(accepted("wamid.second"))
+    attempt(notification, second, NOW + HOUR)
+    assert (notification.status, notification.provider_message_id, second.requests) == (word, "wamid.first", [])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("code", [131016, 190, 131026])
+def test_a_late_refusal_does_not_undo_what_an_earlier_attempts_receipt_has_said(code: int):
+    notification = attempt(post(), Provider(NoAnswer("ReadTimeout")))
+    recovery.settle_unconfirmed(NOW + verdicts.CONFIRMATION_TIME)
+    notification.refresh_from_db()
+    second_at = notification.next_attempt_at or NOW
+    claimed = WhatsAppNotification.objects.claim(notification.pk, second_at)
+    assert claimed
+    event = ReceiptEvent("wamid.first", Kind.SENT, "sent", NOW, tracking=str(notification.pk))
+    receipts.take("cloud_api", event, second_at)
+    late = second_at + LEASE + SECOND
+    recovery.release_abandoned(late)
+    outcome = providers.get("cloud_api").read(refused(code))
+    delivery.record(claimed, WhatsAppSender.objects.get(code="mali"), delivery.Call(outcome, second_at, late))
+
+    notification.refresh_from_db()
+    assert (notification.status, notification.error_code, notification.next_attempt_at) == (Status.SENT, "", None)
+    assert [record.outcome for record in notification.attempts.all()] == ["uncertain", "uncertain", "refused"]

@@ -185,7 +185,9 @@ def record(claimed: WhatsAppNotification, sender: WhatsAppSender, call: Call) ->
         case Accepted():
             verdicts.accept(notification, call.outcome, context)
         case Refused(error):
-            verdicts.refuse(notification, error, context)
+            # Sent already: a receipt said meanwhile that an earlier attempt arrived, and this one was not needed.
+            if notification.status != Status.SENT:
+                verdicts.refuse(notification, error, context)
         case Uncertain(reason):
             verdicts.leave_unconfirmed(notification, reason, context)
         case _ as never:
