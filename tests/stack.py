@@ -41,7 +41,7 @@ class Stack:
         return requests.get(f"{self.sandbox.url}/_sandbox/requests", timeout=5).json()
 
     def forget(self) -> None:
-        requests.delete(f"{self.sandbox.url}/_sandbox/messages", timeout=5).raise_for_status()
+        requests.delete(f"{self.sandbox.url}/_sandbox/messages", timeout=15).raise_for_status()
 
 
 def child_environment(**more: str) -> dict[str, str]:

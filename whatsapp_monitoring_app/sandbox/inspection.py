@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from whatsapp_monitoring_app.sandbox.phones import Message, Phones, SendRequest
+from whatsapp_monitoring_app.sandbox.sandbox import Sandbox
 
 
 async def messages(request: Request) -> Response:
@@ -22,8 +23,10 @@ async def requests(request: Request) -> Response:
 
 
 async def clear(request: Request) -> Response:
-    """Forget everything. Receipts not yet sent are not sent."""
-    request.app.state.sandbox.phones.clear()
+    """Forget everything. Receipts not yet sent are not sent; those on their way have arrived when this answers."""
+    sandbox: Sandbox = request.app.state.sandbox
+    sandbox.phones.clear()
+    await sandbox.postman.rest()
     return Response(status_code=204)
 
 

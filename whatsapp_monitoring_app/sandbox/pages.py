@@ -63,7 +63,7 @@ async def reply(request: Request) -> Response:
     if not 1 <= len(text) <= LONGEST_TEXT:
         raise HTTPException(400, f"A reply has 1 to {LONGEST_TEXT} characters.")
     written = sandbox.reply(phone, text, context or None)
-    request.state.tasks.start_soon(webhooks.post, sandbox.config, webhooks.inbound_text(sandbox.config, written))
+    request.state.tasks.start_soon(sandbox.postman.post, webhooks.inbound_text(sandbox.config, written))
     return RedirectResponse(request.url_for("chat", digits=phone), status_code=303)
 
 

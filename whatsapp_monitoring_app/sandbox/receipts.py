@@ -1,17 +1,19 @@
 """What happens to a message after it was accepted, told to the project by webhook."""
 
-from random import Random
+from functools import partial
 
 import anyio
 
 from whatsapp_monitoring_app.sandbox import webhooks
 from whatsapp_monitoring_app.sandbox.behaviours import Behaviour
-from whatsapp_monitoring_app.sandbox.config import SandboxConfig
-from whatsapp_monitoring_app.sandbox.phones import Message, Phones, now
+from whatsapp_monitoring_app.sandbox.phones import Message, now
+from whatsapp_monitoring_app.sandbox.sandbox import Sandbox
 
 
-async def play(config: SandboxConfig, phones: Phones, message: Message, behaviour: Behaviour, random: Random) -> None:
+async def play(sandbox: Sandbox, message: Message, behaviour: Behaviour) -> None:
     """Move the message from receipt to receipt, as long as the sandbox remembers it."""
+    config, random = sandbox.config, sandbox.random
+    is_remembered = partial(sandbox.phones.remembers, message)
     delays = {
         "sent": config.sent_delay,
         "failed": config.sent_delay,
@@ -24,11 +26,11 @@ async def play(config: SandboxConfig, phones: Phones, message: Message, behaviou
     await anyio.sleep(config.hostility.receipt_delay)
     for status in statuses:
         await anyio.sleep(random.uniform(*delays[status]))
-        if not phones.remembers(message):
+        if not is_remembered():
             return
         message.status = status
         error = behaviour.failure if status == "failed" else None
         message.failure_code = error.code if error else None
         receipt = webhooks.status_update(config, message, now(), error)
         for _copy in range(config.hostility.receipt_copies):
-            await webhooks.post(config, receipt)
+            await sandbox.postman.post(receipt, is_remembered)

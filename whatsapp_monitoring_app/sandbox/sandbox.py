@@ -13,6 +13,7 @@ from whatsapp_monitoring_app.sandbox.config import SandboxConfig
 from whatsapp_monitoring_app.sandbox.errors import Refused
 from whatsapp_monitoring_app.sandbox.hostility import BadDay
 from whatsapp_monitoring_app.sandbox.phones import Message, Phones, Reply, SendRequest, fingerprint
+from whatsapp_monitoring_app.sandbox.webhooks import Postman
 
 # The HTTP status of the answers that are not a plain yes.
 HEARD = {Answer.NEVER: None, Answer.GARBAGE: 500, Answer.BAD_GATEWAY: 502}
@@ -22,6 +23,7 @@ class Sandbox:
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
         self.phones = Phones()
+        self.postman = Postman(config)
         # Delays and ids guard nothing.
         self.random = Random(config.seed)  # noqa: S311
         self.bad_day = BadDay(config.hostility)

@@ -24,9 +24,7 @@ async def send_message(request: Request) -> Response:
         return _refusal(refused, sandbox)
     hostility = sandbox.config.hostility
     if sandbox.config.webhook_url is not None and hostility.sends_receipts:
-        request.state.tasks.start_soon(
-            receipts.play, sandbox.config, sandbox.phones, message, behaviour, sandbox.random
-        )
+        request.state.tasks.start_soon(receipts.play, sandbox, message, behaviour)
     await anyio.sleep(hostility.answer_delay)
     return await ANSWERS[behaviour.answer](request, message)
 

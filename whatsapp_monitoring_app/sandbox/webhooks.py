@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 
 import anyio
@@ -21,6 +22,7 @@ from whatsapp_monitoring_app.sandbox.phones import Message, Reply
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10
+REST_SECONDS = 0.005
 
 ERROR_CODES_PAGE = "/documentation/business-messaging/whatsapp/support/error-codes"
 UTILITY_PRICE = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "utility"}
@@ -77,18 +79,40 @@ def inbound_text(config: SandboxConfig, reply: Reply) -> dict[str, object]:
     return _envelope(config, reply.phone_number_id, {"contacts": [contact], "messages": [message]})
 
 
-async def post(config: SandboxConfig, payload: dict[str, object]) -> None:
-    """Post until the receiver answers 2xx, a few times at most."""
-    if config.webhook_url is None:
-        return
-    body = encode(payload)
-    for delay in (*config.webhook_retry_delays, None):
-        outcome = await anyio.to_thread.run_sync(_post_once, config, body, abandon_on_cancel=True)
-        if outcome is None:
+class Postman:
+    """Carries payloads to the receiver, and knows whether one is on its way."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self.config = config
+        self._under_way = 0
+
+    async def post(self, payload: dict[str, object], is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Post until the receiver answers 2xx, a few times at most, and only while it is wanted."""
+        if self.config.webhook_url is None:
             return
-        if delay is not None:
-            await anyio.sleep(delay)
-    logger.warning("Webhook given up after %s tries: %s", len(config.webhook_retry_delays) + 1, outcome)
+        body = encode(payload)
+        outcome = None
+        for delay in (*self.config.webhook_retry_delays, None):
+            if not is_wanted():
+                return
+            outcome = await self._post_once(body)
+            if outcome is None:
+                return
+            if delay is not None:
+                await anyio.sleep(delay)
+        logger.warning("Webhook given up after %s tries: %s", len(self.config.webhook_retry_delays) + 1, outcome)
+
+    async def rest(self) -> None:
+        """Return once nothing is on its way any more."""
+        while self._under_way:
+            await anyio.sleep(REST_SECONDS)
+
+    async def _post_once(self, body: bytes) -> str | None:
+        self._under_way += 1
+        try:
+            return await anyio.to_thread.run_sync(_post_once, self.config, body, abandon_on_cancel=True)
+        finally:
+            self._under_way -= 1
 
 
 async def verify(config: SandboxConfig) -> str:
