@@ -20,6 +20,7 @@ class WhatsAppBulk(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("asked by")
     )
     created_at = models.DateTimeField(_("created"))
+    claimed_until = models.DateTimeField(_("held until"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True)
     refusals = models.JSONField(
         _("not told"), default=dict, blank=True, help_text=_("Why, by account id, for those who cannot be told.")

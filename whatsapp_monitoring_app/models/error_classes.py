@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ErrorClass(models.TextChoices):
+    UNREACHABLE = "unreachable", _("No connection to the provider")
+    GATEWAY_REFUSAL = "gateway_refusal", _("Refused on the way to the provider")
     TRANSIENT = "transient", _("Passing trouble at the provider")
     TRANSIENT_CAPPED = "transient_capped", _("Unclear trouble at the provider")
     THROTTLE_SENDER = "throttle_sender", _("Sender going too fast")

@@ -7,6 +7,9 @@ class WhatsAppInbound(models.Model):
 
     provider = models.CharField(_("provider"), max_length=20)
     provider_message_id = models.CharField(_("provider's id"), max_length=200, unique=True)
+    account_id = models.CharField(
+        _("account"), max_length=80, blank=True, help_text=_("The number of ours that was written to.")
+    )
     phone_number = models.CharField(_("telephone"), max_length=16, help_text=_("E.164"))
     profile_name = models.CharField(_("name on WhatsApp"), max_length=200, blank=True)
     text = models.TextField(_("text"), blank=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Concat
 from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models.attempts import Trigger
@@ -168,6 +168,15 @@ class WhatsAppNotification(models.Model):
     failed_at = models.DateTimeField(_("failed"), null=True, blank=True)
     cancelled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
     cancel_reason = models.CharField(_("why cancelled"), max_length=12, choices=CancelReason, blank=True)
+    settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("settled by"),
+        help_text=_("Who found out what became of it, when no receipt told."),
+    )
 
     objects = NotificationQuerySet.as_manager()
 
@@ -220,6 +229,12 @@ class WhatsAppNotification(models.Model):
             models.Index(name="notification_by_subject", fields=["subject", "phone_number"], condition=~Q(subject="")),
             # A client's messages; what an opt-out cancels.
             models.Index(name="notification_by_number", fields=["phone_number", "-created_at"]),
+            # Whose messages a provider's id speaks of, where it is not the number itself.
+            models.Index(
+                name="notification_by_wa_id",
+                fields=["wa_id"],
+                condition=~Q(wa_id="") & ~Q(phone_number=Concat(models.Value("+"), "wa_id")),
+            ),
             # The daily limit of a sender.
             models.Index(name="notification_by_sender", fields=["sender", "sent_at"]),
             models.Index(

@@ -5,6 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models.encryption import EncryptedTextField
+from whatsapp_monitoring_app.models.error_classes import ErrorClass
 
 
 class WhatsAppSender(models.Model):
@@ -40,8 +41,8 @@ class WhatsAppSender(models.Model):
         help_text=_("The sender that takes over when this one cannot send."),
     )
     stopped_until = models.DateTimeField(_("stopped until"), null=True, blank=True)
+    stop_class = models.CharField(_("cause of the stop"), max_length=30, choices=ErrorClass, blank=True)
     stop_reason = models.TextField(_("why stopped"), blank=True)
-
     resumed_at = models.DateTimeField(_("resumed"), null=True, editable=False)
 
     class Meta:

@@ -20,6 +20,16 @@ class Explanation:
 
 
 EXPLANATIONS: dict[ErrorClass, Explanation] = {
+    ErrorClass.UNREACHABLE: Explanation(
+        _("No connection to WhatsApp could be made: the message has not left."),
+        _("Nothing to do: the message leaves by itself when the connection is back."),
+        retry_helps=True,
+    ),
+    ErrorClass.GATEWAY_REFUSAL: Explanation(
+        _("Something between us and WhatsApp refused the message, without saying why."),
+        _("Tell an administrator. Retry the message when the connection has been looked at."),
+        retry_helps=True,
+    ),
     ErrorClass.TRANSIENT: Explanation(
         _("WhatsApp could not be reached, or was overloaded."),
         _("Nothing to do: the message is tried again by itself. Retry it later if it has failed for good."),

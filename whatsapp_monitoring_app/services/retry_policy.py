@@ -34,6 +34,8 @@ class Effect:
 
 
 EFFECTS: dict[ErrorClass, Effect] = {
+    ErrorClass.UNREACHABLE: Effect(Fate.GIVE_BACK),
+    ErrorClass.GATEWAY_REFUSAL: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=5), stops_sender=True),
     ErrorClass.TRANSIENT: Effect(Fate.RETRY),
     ErrorClass.TRANSIENT_CAPPED: Effect(Fate.RETRY, max_attempts=3),
     ErrorClass.UNCONFIRMED: Effect(Fate.RETRY),
