@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_prerun
+from celery.signals import celeryd_after_setup, task_prerun, worker_shutting_down
 from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ts_air_cargo.settings")
@@ -21,3 +21,13 @@ def drop_dead_connections(**_signal: Any) -> None:
     Django looks after that at the beginning of a web request; a worker has none.
     """
     close_old_connections()
+
+
+@celeryd_after_setup.connect
+def stand_by(**_signal: Any) -> None:
+    """Let a worker send by itself while the broker is away."""
+    from whatsapp_monitoring_app.standby import Standby  # after Django's setup
+
+    standby = Standby()
+    standby.start()
+    worker_shutting_down.connect(lambda **_: standby.stop(), weak=False)

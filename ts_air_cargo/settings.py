@@ -201,22 +201,27 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Celery closes the database connection after each task unless told how many tasks may share one.
 CELERY_DB_REUSE_MAX = 1000
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# Each entry expires before its next turn: after a long stop of the workers, one sweep finds everything.
 CELERY_BEAT_SCHEDULE = {
     "process-whatsapp-retries-every-5-minutes": {
         "task": "whatsapp_monitoring_app.tasks.process_whatsapp_retries_task",
         "schedule": 300.0,
+        "options": {"expires": 290},
     },
     "cleanup-old-whatsapp-attempts-daily": {
         "task": "whatsapp_monitoring_app.tasks.cleanup_old_whatsapp_attempts",
         "schedule": crontab(hour=2, minute=0),
+        "options": {"expires": 12 * 3600},
     },
     "recover-whatsapp-notifications-every-minute": {
         "task": "whatsapp_monitoring_app.tasks.recover_whatsapp_notifications",
         "schedule": 60.0,
+        "options": {"expires": 55},
     },
     "recover-client-creations-every-minute": {
         "task": "agent_chine_app.tasks.recover_client_creations",
         "schedule": 60.0,
+        "options": {"expires": 55},
     },
 }
 
@@ -239,6 +244,8 @@ WHATSAPP_READ_SECONDS = env.float("WHATSAPP_READ_SECONDS", default=15)
 WHATSAPP_LEASE_SECONDS = env.float("WHATSAPP_LEASE_SECONDS", default=90)
 WHATSAPP_CONFIRMATION_SECONDS = env.float("WHATSAPP_CONFIRMATION_SECONDS", default=300)
 WHATSAPP_PATIENCE_SECONDS = env.float("WHATSAPP_PATIENCE_SECONDS", default=120)
+# How often a worker looks whether Redis is there; after two looks in vain it sends by itself.
+WHATSAPP_STANDBY_SECONDS = env.float("WHATSAPP_STANDBY_SECONDS", default=5)
 WHATSAPP_FIRST_RETRY_SECONDS = env.float("WHATSAPP_FIRST_RETRY_SECONDS", default=30)
 WHATSAPP_RETENTION_DAYS = env.int("WHATSAPP_RETENTION_DAYS", default=90)
 WHATSAPP_WEBHOOK_RETENTION_DAYS = env.int("WHATSAPP_WEBHOOK_RETENTION_DAYS", default=7)

@@ -18,6 +18,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSender,
     WhatsAppWebhookLog,
 )
+from whatsapp_monitoring_app.services import circuit
 
 
 class ReadOnly:
@@ -94,6 +95,9 @@ class ErrorCodeAdmin(admin.ModelAdmin[WhatsAppErrorCode]):
         return False
 
 
+STOP = ("stopped_until", "stop_class", "stop_reason")
+
+
 class SenderForm(forms.ModelForm[WhatsAppSender]):
     new_token = forms.CharField(
         label=_("New token"),
@@ -113,8 +117,7 @@ class SenderForm(forms.ModelForm[WhatsAppSender]):
             "rate_per_second",
             "daily_limit",
             "fallback",
-            "stopped_until",
-            "stop_reason",
+            *STOP,
         )
 
     def save(self, commit: bool = True) -> Any:
@@ -132,7 +135,7 @@ class SenderAdmin(admin.ModelAdmin[WhatsAppSender]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: WhatsAppSender | None = None) -> tuple[str, ...]:
         # Offices find their sender by its code; the stop belongs to the circuit breaker.
-        return ("code", "stopped_until", "stop_reason") if obj else ("stopped_until", "stop_reason")
+        return ("code", *STOP) if obj else STOP
 
     def has_delete_permission(self, request: HttpRequest, obj: WhatsAppSender | None = None) -> bool:
         return False
@@ -140,4 +143,11 @@ class SenderAdmin(admin.ModelAdmin[WhatsAppSender]):
     @admin.action(description=_("Resume: the account works again"))
     def resume(self, request: HttpRequest, queryset: QuerySet[WhatsAppSender]) -> None:
         for sender in queryset:
-            sender.resume(timezone.now())
+            circuit.resume(sender, timezone.now())
+        self.message_user(request, _("The messages that waited leave within a minute, slowly at first."))
+
+    def save_model(self, request: HttpRequest, obj: WhatsAppSender, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if {"account_id", "new_token", "is_active"} & set(form.changed_data):
+            # Somebody has mended it: the messages need not wait for the next probe.
+            circuit.resume(obj, timezone.now())

@@ -7,7 +7,7 @@ time.
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -26,9 +26,8 @@ from whatsapp_monitoring_app.services import bulks, cleanup, delivery, outbox, p
 logger = logging.getLogger(__name__)
 
 # Waits longer than this are left to the periodic sweep: a countdown longer than the broker's visibility time-out
-# would be delivered again and again.
-# Longer than the pace's horizon: a message that the sweep finds too late for its slot has wasted it.
-LONGEST_COUNTDOWN = pacing.HORIZON + timedelta(minutes=1)
+# would be delivered again and again. A message with a slot in the pace is not: the sweep could come too late for it.
+LONGEST_COUNTDOWN = pacing.HORIZON
 # Retries take at most half of a worker's threads, so that a backlog of them cannot starve new messages.
 _retries_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY // 2))
 
@@ -166,6 +165,7 @@ def send_whatsapp_notification_async(self: Any, code: str) -> str:
         return _send(code)
     finally:
         _retries_at_once.release()
+        _ring_all(recovery.next_retry_to_ring(timezone.now()))
 
 
 def _send(code: str) -> str:
@@ -198,17 +198,22 @@ def send_bulk_whatsapp_notifications(code: str) -> int:
 @shared_task
 def process_whatsapp_retries_task() -> int:
     """Ring for every notification whose time has come and that no worker was told of; how many."""
-    due = recovery.to_ring()
-    for bell in due:
-        _ring(str(bell.code), queue_for(bell.priority, is_first=bell.is_first))
-    return len(due)
+    return _ring_all(recovery.to_ring(timezone.now()))
+
+
+def _ring_all(bells: list[recovery.Bell]) -> int:
+    for number, bell in enumerate(bells):
+        if not _ring(str(bell.code), queue_for(bell.priority, is_first=bell.is_first)):
+            recovery.leave_unrung(bells[number:])
+            return number
+    return len(bells)
 
 
 @shared_task
 def recover_whatsapp_notifications() -> dict[str, int]:
     """Find again what was lost between the steps: dead workers, lost tasks, early receipts, unprocessed payloads."""
     at = timezone.now()
-    counts = {name: _count(step, at) for name, step in recovery.STEPS.items()}
+    counts = recovery.run(at)
     payloads = recovery.lost_webhooks(at)
     for log_id in payloads:
         _publish(apply_whatsapp_webhook, (log_id,))
@@ -217,14 +222,6 @@ def recover_whatsapp_notifications() -> dict[str, int]:
         _publish(send_bulk_whatsapp_notifications, (str(code),))
     found = {"payloads": len(payloads), "bulks": len(bulk_messages), "rung": process_whatsapp_retries_task()}
     return counts | found
-
-
-def _count(step: Callable[[datetime], int], at: datetime) -> int:
-    try:
-        return step(at)
-    except Exception:  # one step that cannot go on must not keep the others from finding what is lost
-        logger.exception("The recovery step %s failed", step.__name__)
-        return 0
 
 
 @shared_task

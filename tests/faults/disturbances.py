@@ -10,6 +10,7 @@ from tests.waiting import eventually
 
 POSTGRES_AWAY_SECONDS = 2
 BROKER_AWAY_SECONDS = CONFIRMATION_SECONDS + 3
+SENT_WITHOUT_BROKER = 4
 KILLS_AT_LEAST = 6
 FROZEN_SECONDS = LEASE_SECONDS + CONFIRMATION_SECONDS + 3
 
@@ -63,13 +64,15 @@ def valkey_restarted(system: System) -> Iterator[None]:
 
 @contextmanager
 def valkey_away(system: System) -> Iterator[None]:
-    """Away while messages are owed and receipts come in, and for longer than the confirmation time."""
-    system.wait_for_accepted(len(system.codes))
+    """Away while messages are owed and receipts come in, for longer than the confirmation time; sending goes on."""
+    owed = len(system.codes)
+    system.wait_for_accepted(owed)
     system.valkey.kill()
     system.interruptions += 1
     try:
         yield
         _wait(BROKER_AWAY_SECONDS)
+        system.wait_for_accepted(owed + SENT_WITHOUT_BROKER)
     finally:
         system.valkey.start()
 

@@ -21,7 +21,7 @@ from tests.faults.servers import Postgres, Valkey
 from tests.waiting import eventually
 from whatsapp_monitoring_app.sandbox import Hostility, RunningSandbox, SandboxConfig, running
 
-# In production 15, 90, 300, 120 and 30 seconds.
+# In production 15, 90, 300, 120, 30 and 5 seconds.
 LEASE_SECONDS = 4.5
 CONFIRMATION_SECONDS = 4
 TIMES = {
@@ -30,6 +30,7 @@ TIMES = {
     "WHATSAPP_CONFIRMATION_SECONDS": str(CONFIRMATION_SECONDS),
     "WHATSAPP_PATIENCE_SECONDS": "1.5",
     "WHATSAPP_FIRST_RETRY_SECONDS": "0.5",
+    "WHATSAPP_STANDBY_SECONDS": "0.5",
 }
 SECRETS = {
     "WHATSAPP_CLOUD_APP_SECRET": "app secret",
@@ -42,7 +43,8 @@ BEAT = ("-l", "warning", "--pidfile=", "--schedule")
 FORGET = (
     "TRUNCATE whatsapp_monitoring_app_whatsappnotification, whatsapp_monitoring_app_whatsappreceipt, "
     "whatsapp_monitoring_app_whatsappwebhooklog, whatsapp_monitoring_app_whatsappbulk CASCADE",
-    "UPDATE whatsapp_monitoring_app_whatsappsender SET rate_per_second = 80, stopped_until = NULL, resumed_at = NULL",
+    "UPDATE whatsapp_monitoring_app_whatsappsender "
+    "SET rate_per_second = 80, stopped_until = NULL, stop_class = '', resumed_at = NULL",
 )
 
 

@@ -92,3 +92,18 @@ def test_the_page_shows_the_administrators_words_and_escapes_them(log_in: Callab
     html = page.content.decode()
     assert "Numéro &lt;b&gt;sans&lt;/b&gt; WhatsApp" in html
     assert "Passez par Fatou" in html
+
+
+@pytest.mark.parametrize("code", ["130472", "130497", "131030"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_code_whose_class_says_too_little_has_words_of_its_own(code: str, language: str):
+    meaning, advice = words(failed(code=code), language)
+    with translation.override(language):
+        general = EXPLANATIONS[ErrorClass.RECIPIENT_PERMANENT]
+        assert meaning not in ("", str(general.meaning))
+        assert advice not in ("", str(general.advice))
+
+
+def test_an_administrators_text_replaces_that_of_a_code():
+    rewrite("130497", meaning_en="Not to France")
+    assert words(failed(code="130497"), "en")[0] == "Not to France"

@@ -7,9 +7,14 @@ from django.utils.translation import gettext_lazy as _
 from whatsapp_monitoring_app.models.encryption import EncryptedTextField
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 
+STOP_FIELDS = ["stopped_until", "stop_class", "stop_reason", "resumed_at"]
+
 
 class WhatsAppSender(models.Model):
     """A WhatsApp identity of the company: who the client sees as the author of a message."""
+
+    # Not a column: whether the holder of this object makes the call that finds out if a stopped account works again.
+    is_probing = False
 
     class Provider(models.TextChoices):
         CLOUD_API = "cloud_api", "WhatsApp Cloud API"
@@ -68,15 +73,41 @@ class WhatsAppSender(models.Model):
             return settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID, settings.WHATSAPP_CLOUD_TOKEN
         return None
 
+    @property
+    def account(self) -> str:
+        """What the provider's limits count: two senders with the same account share them."""
+        return f"{self.provider}:{self.account_id or settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID}"
+
+    def same_account(self) -> "models.QuerySet[WhatsAppSender]":
+        """Every sender that speaks through this one's account, itself included."""
+        own = self.account_id or settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID
+        names = {own, ""} if own == settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID else {own}
+        return WhatsAppSender.objects.filter(provider=self.provider, account_id__in=names)
+
     def is_stopped(self, at: datetime) -> bool:
         return self.stopped_until is not None and self.stopped_until > at
 
-    def stop(self, until: datetime, reason: str) -> None:
-        """Hold back everything queued for this sender until then, because the provider refuses the account itself."""
-        self.stopped_until, self.stop_reason = until, reason
-        self.save(update_fields=["stopped_until", "stop_reason"])
+    def stop(self, until: datetime, error_class: ErrorClass, reason: str) -> None:
+        """Hold back what is queued for this account until then. A stop that holds back as much for longer stays."""
+        longer = models.Q(stopped_until__gt=until)
+        if error_class is not ErrorClass.ACCOUNT_SLOW:
+            # The one stop that lets essential messages through.
+            longer &= ~models.Q(stop_class=ErrorClass.ACCOUNT_SLOW)
+        self.same_account().exclude(longer).update(stopped_until=until, stop_class=error_class, stop_reason=reason)
+        self.refresh_from_db(fields=STOP_FIELDS)
+
+    def take_probe(self, until: datetime) -> bool:
+        """Whether this caller is the one that may try until then whether the stopped account works again."""
+        won = self.same_account().filter(stopped_until=self.stopped_until).update(stopped_until=until)
+        if won:
+            self.stopped_until, self.is_probing = until, True
+        return bool(won)
 
     def resume(self, at: datetime) -> None:
-        """Send again, slowly at first."""
-        self.stopped_until, self.stop_reason, self.resumed_at = None, "", at
-        self.save(update_fields=["stopped_until", "stop_reason", "resumed_at"])
+        """Send again, slowly at first, unless the account has been stopped anew since this object was read."""
+        if self.stopped_until is None:
+            return
+        self.same_account().filter(stopped_until=self.stopped_until).update(
+            stopped_until=None, stop_class="", stop_reason="", resumed_at=at
+        )
+        self.refresh_from_db(fields=STOP_FIELDS)

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppReceipt
@@ -160,14 +161,21 @@ class Provider(ABC):
         error = self.read_error(answer)
         if error:
             return Refused(error)
-        if answer.status >= 500:
+        if answer.status >= 500 or answer.status == HTTPStatus.REQUEST_TIMEOUT:
             # A gateway in front of the provider may have failed after the message went through.
             return Uncertain(f"HTTP {answer.status} without an explanation")
         return Refused(
             ProviderError(
-                class_of_http_status(answer.status), message=f"HTTP {answer.status}", retry_after=answer.retry_after
+                _class_of_unexplained(answer.status), message=f"HTTP {answer.status}", retry_after=answer.retry_after
             )
         )
+
+
+def _class_of_unexplained(status: int) -> ErrorClass:
+    """What a refusal means that does not seem to come from the provider itself."""
+    if status < 400 or status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        return ErrorClass.NOT_CONFIGURED  # somebody else answers at this address
+    return ErrorClass.GATEWAY_REFUSAL if status == HTTPStatus.FORBIDDEN else class_of_http_status(status)
 
 
 def class_of_http_status(status: int) -> ErrorClass:

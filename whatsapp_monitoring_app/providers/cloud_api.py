@@ -47,9 +47,9 @@ CODES_BY_CLASS: dict[ErrorClass, tuple[int, ...]] = {
     ErrorClass.TRANSIENT_CAPPED: (1, 131000, 131053),
     ErrorClass.THROTTLE_SENDER: (4, 613, 80007, 80008, 130429),
     ErrorClass.THROTTLE_PAIR: (131056,),
-    # 131030: a test number may write to the numbers on its list only.
-    ErrorClass.RECIPIENT_PERMANENT: (130403, 131021, 131026, 131030, 131062),
-    ErrorClass.RECIPIENT_TEMPORARY: (130472, 130497, 131036, 131049, 137000),
+    # 131030: a test number may write to the numbers on its list only. 130472, 130497: not to this person, or country.
+    ErrorClass.RECIPIENT_PERMANENT: (130403, 130472, 130497, 131021, 131026, 131030, 131062),
+    ErrorClass.RECIPIENT_TEMPORARY: (131036, 131049, 137000),
     ErrorClass.OPT_OUT: (131050,),
     ErrorClass.WINDOW_CLOSED: (131047,),
     ErrorClass.MESSAGE_PERMANENT: (

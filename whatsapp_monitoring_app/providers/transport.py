@@ -12,6 +12,7 @@ from django.conf import settings
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
+from whatsapp_monitoring_app.models import ErrorClass
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 
 CONNECT_SECONDS = 3.05
@@ -36,6 +37,14 @@ _local = threading.local()
 class NotSent(Exception):
     """The request never left: nobody can have acted on it."""
 
+    error_class = ErrorClass.UNREACHABLE
+
+
+class Unsendable(NotSent):
+    """No request could be made of the sender's address or token."""
+
+    error_class = ErrorClass.NOT_CONFIGURED
+
 
 class NoAnswer(Exception):
     """The request left, or may have; what became of it is not known."""
@@ -57,7 +66,7 @@ def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -
     except requests.ConnectTimeout as error:
         raise NotSent("no connection in time") from error
     except UNSENDABLE as error:
-        raise NotSent(type(error).__name__) from error
+        raise Unsendable(type(error).__name__) from error
     except requests.RequestException as error:
         if _never_connected(error):
             raise NotSent("no connection") from error

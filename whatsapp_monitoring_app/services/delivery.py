@@ -4,13 +4,15 @@ The claim is taken and given up in short transactions; none is open, and no lock
 """
 
 import logging
+import random
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -44,6 +46,10 @@ logger = logging.getLogger(__name__)
 # At most this long from the request's leaving to its answer, with a margin.
 CALL_TIME = timedelta(seconds=transport.READ_SECONDS * 1.5)
 AFTER_A_BUG = timedelta(minutes=1)
+# When a stop ends, the first message finds out whether the account works; the others come while it does, and after.
+SPREAD = timedelta(seconds=10)
+# Seconds between the tries to write down what a provider has answered while the database is away.
+RECORD_AGAIN_AFTER = (0.5, 1, 2, 4, 8)
 
 Send = Callable[[base.HttpRequest], base.HttpAnswer]
 Clock = Callable[[], datetime]
@@ -74,7 +80,7 @@ def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezo
         prepared = _Wait(ProviderError(ErrorClass.NOT_CONFIGURED, message="internal error"), at + AFTER_A_BUG)
     if isinstance(prepared, _Wait) or _is_nearly_over(notification, now()):
         return _give_back(notification, prepared, at)
-    return record(notification, prepared.sender, _call(prepared, send, now))
+    return _record_patiently(notification, prepared.sender, _call(prepared, send, now))
 
 
 @dataclass(frozen=True)
@@ -102,9 +108,9 @@ def _prepare(notification: WhatsAppNotification, at: datetime) -> _Ready | _Wait
     wait = _wait_for_pace(notification, route.sender, at)
     if wait:
         return wait
-    if not circuit.take_probe(route.sender, at):
-        busy = ProviderError(ErrorClass.ACCOUNT_STOP, message=route.sender.stop_reason)
-        return _Wait(busy, at + circuit.PROBE_TIME)
+    stop = circuit.take_probe(route.sender, at)
+    if stop:
+        return _Wait(stop, at + _random_part_of(SPREAD))
     return _Ready(route.sender, request)
 
 
@@ -133,16 +139,21 @@ def _give_back(claimed: WhatsAppNotification, prepared: _Ready | _Wait, at: date
 def _worth_trying_at(route: routing.Route, at: datetime) -> datetime:
     """When the sender may be able to send again."""
     assert route.obstacle
-    shortest = at + EFFECTS[route.obstacle.error_class].min_delay
-    return route.sender.stopped_until if route.sender.stopped_until and route.sender.is_stopped(at) else shortest
+    if route.sender.stopped_until and route.sender.is_stopped(at):
+        return route.sender.stopped_until + _random_part_of(SPREAD)
+    return at + EFFECTS[route.obstacle.error_class].min_delay
+
+
+def _random_part_of(duration: timedelta) -> timedelta:
+    return duration * random.random()  # noqa: S311 - spreads the waiting, protects nothing
 
 
 def _wait_for_pace(notification: WhatsAppNotification, sender: WhatsAppSender, at: datetime) -> _Wait | None:
     """When the sender's pace, or the person's, lets the message go; None for now."""
     # A slot is its sender's: it is worth nothing at the one that takes over.
-    if notification.sender_id == sender.pk and pacing.holds_slot(notification.slot_at, at):
+    if notification.sender_id == sender.pk and pacing.holds_slot(sender, notification.slot_at, at):
         return None
-    slot = pacing.reserve(sender, rendering.number_to_call(notification), at)
+    slot = pacing.reserve(sender, rendering.number_to_call(notification), at, notification.priority)
     if not slot.wait:
         return None
     return _Wait(None, at + slot.wait, slot_of=sender if slot.is_reserved else None)
@@ -162,11 +173,23 @@ def _call(ready: _Ready, send: Send, now: Clock) -> Call:
     try:
         answer = send(ready.request)
     except transport.NotSent as error:
-        refusal = Refused(ProviderError(ErrorClass.TRANSIENT, message=str(error)))
+        refusal = Refused(ProviderError(error.error_class, message=str(error)))
         return Call(refusal, started_at, now())
     except transport.NoAnswer as error:
         return Call(Uncertain(str(error)), started_at, now())
     return Call(providers.get(ready.sender.provider).read(answer), started_at, now(), answer)
+
+
+def _record_patiently(claimed: WhatsAppNotification, sender: WhatsAppSender, call: Call) -> WhatsAppNotification:
+    """Record the call, even if the database is being started again: an answer that is forgotten may be sent twice."""
+    for wait in RECORD_AGAIN_AFTER:
+        try:
+            return record(claimed, sender, call)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("Notification %s: the answer cannot be recorded yet: %s", claimed.pk, type(error).__name__)
+            time.sleep(wait)
+            close_old_connections()
+    return record(claimed, sender, call)
 
 
 @transaction.atomic

@@ -117,15 +117,35 @@ EXPLANATIONS: dict[ErrorClass, Explanation] = {
     ),
 }
 
+# Codes whose class says too little.
+EXPLANATIONS_OF_CODES: dict[tuple[str, str], Explanation] = {
+    ("cloud_api", "130472"): Explanation(
+        _("WhatsApp keeps this message from this person, as part of an experiment of its own."),
+        _("Do not send it again: call the client."),
+        retry_helps=False,
+    ),
+    ("cloud_api", "130497"): Explanation(
+        _("WhatsApp does not let our account write to people in this country."),
+        _("Tell an administrator, and call the client."),
+        retry_helps=False,
+    ),
+    ("cloud_api", "131030"): Explanation(
+        _("Our number is a test number: it may only write to the numbers on its list."),
+        _("Tell an administrator: the number must be added to the list, or the test number replaced."),
+        retry_helps=True,
+    ),
+}
+
 
 def explain(notification: WhatsAppNotification) -> Explanation | None:
     """What is wrong with this notification, or None when nothing is. The administrators' own words win."""
     if not notification.error_class:
         return None
-    explanation = EXPLANATIONS[ErrorClass(notification.error_class)]
     code = error_catalogue.entry(notification) if notification.error_code else None
+    explanation = EXPLANATIONS[ErrorClass(notification.error_class)]
     if code is None:
         return explanation
+    explanation = EXPLANATIONS_OF_CODES.get((code.provider, code.code), explanation)
     language = get_language() or "fr"
     return replace(
         explanation,

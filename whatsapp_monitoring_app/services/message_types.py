@@ -15,7 +15,7 @@ class WhenUncertain(enum.Enum):
 @dataclass(frozen=True)
 class MessageType:
     max_age: timedelta = timedelta(days=3)
-    max_attempts: int = 5
+    max_attempts: int = 10  # three hours of the provider's own trouble; a dead connection costs no attempt
     when_uncertain: WhenUncertain = WhenUncertain.RESEND
     is_system: bool = False  # spoken by the company, not by an office
     is_essential: bool = False  # also sent to people who refuse messages
@@ -31,7 +31,7 @@ MESSAGE_TYPES = {
     ),
     "otp": MessageType(
         max_age=timedelta(minutes=10),
-        max_attempts=3,
+        max_attempts=5,
         when_uncertain=WhenUncertain.ASK,
         is_system=True,
         is_essential=True,
@@ -40,6 +40,7 @@ MESSAGE_TYPES = {
     "opt_out_confirmation": MessageType(max_age=timedelta(hours=1), is_essential=True),
 }
 ESSENTIAL_TYPES = [code for code, kind in MESSAGE_TYPES.items() if kind.is_essential]
+SYSTEM_TYPES = [code for code, kind in MESSAGE_TYPES.items() if kind.is_system]
 TYPES_THAT_ASK = [code for code, kind in MESSAGE_TYPES.items() if kind.when_uncertain is WhenUncertain.ASK]
 
 

@@ -1,17 +1,22 @@
-"""How fast a sender may go: a slot in time for each message, shared by all workers through Redis.
+"""How fast an account may go: a slot in time for each message, shared by all workers through Redis.
 
 A generic cell rate algorithm with reservations: a message that must wait gets a slot of its own, so that a backlog
-neither exceeds the provider's limits nor comes back all at once. Limits: Meta's "Throughput" (messages per second of a
-number) and "Pair rate limit" (one message in 6 seconds to one person, after a burst of 45).
+neither exceeds the provider's limits nor comes back all at once. The rate is shared out between lanes: a message takes
+the first free slot of its own lane and of those below it, so that it never waits for less urgent ones.
+
+Limits: Meta's "Throughput" (messages per second of a number) and "Pair rate limit" (one message in 6 seconds to one
+person, after a burst of 45).
 """
 
 import hashlib
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import NamedTuple
 
 import redis
 from redis.commands.core import Script
@@ -23,9 +28,11 @@ logger = logging.getLogger(__name__)
 
 PAIR_INTERVAL = timedelta(seconds=6)
 PAIR_BURST = 45
-SENDER_BURST = timedelta(seconds=1)
-# Slots are given out this far ahead; who comes after that asks again.
+# So little that the first second of a lane stays below the provider's limit.
+LANE_BURST = timedelta(milliseconds=50)
+# Slots are given out this far ahead; who comes after that asks again, when the sweep has come by.
 HORIZON = timedelta(minutes=2)
+ASK_AGAIN_AFTER = HORIZON + timedelta(minutes=1)
 # A message that comes this late to its slot has lost it.
 SLOT_TOLERANCE = timedelta(seconds=10)
 # After an outage a sender starts at a tenth of its rate, and is back at all of it after this time.
@@ -34,23 +41,38 @@ RAMP_START = 0.1
 # Without Redis each process goes by itself: slowly, because it does not know of the others.
 ALONE_INTERVAL = timedelta(seconds=1)
 
-# KEYS: when each limit is free again. ARGV: horizon, then interval and burst of each limit; all in milliseconds.
-# Returns the wait in milliseconds, or -1 when no slot is left before the horizon; then nothing is reserved.
+
+class Lane(NamedTuple):
+    """A part of an account's rate, for messages of at most this priority (1 is the most urgent)."""
+
+    name: str
+    lowest_priority: int
+    share: float
+
+
+# A bulk goes at four fifths of the rate; a new urgent message waits for urgent messages only.
+LANES = (Lane("urgent", 2, 0.1), Lane("normal", 3, 0.1), Lane("bulk", 5, 0.8))
+
+# KEYS: the brake, when the person is free again, when each lane is. ARGV: the horizon, then interval and burst of the
+# person and of each lane; in milliseconds. Returns the wait, or -1 and reserves nothing when the horizon is full.
 _RESERVE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
-local wait = 0
-local free_at = {}
-for i, key in ipairs(KEYS) do
-  local burst = tonumber(ARGV[i * 2 + 1])
-  free_at[i] = math.max(tonumber(redis.call('GET', key) or 0), now)
-  wait = math.max(wait, free_at[i] - burst - now)
+local brake = math.max(redis.call('PTTL', KEYS[1]), 0)
+local function free_at(i) return math.max(tonumber(redis.call('GET', KEYS[i]) or 0), now) end
+local function wait_of(i) return math.max(free_at(i) - tonumber(ARGV[i * 2 - 1]) - now, 0) end
+local function take(i)
+  local free = math.max(free_at(i), now + brake) + tonumber(ARGV[i * 2 - 2])
+  redis.call('SET', KEYS[i], free, 'PX', math.ceil(free - now + 1000))
 end
+local lane = 3
+for i = 4, #KEYS do
+  if wait_of(i) < wait_of(lane) then lane = i end
+end
+local wait = math.max(wait_of(2), wait_of(lane), brake)
 if wait > tonumber(ARGV[1]) then return -1 end
-for i, key in ipairs(KEYS) do
-  local interval = tonumber(ARGV[i * 2])
-  redis.call('SET', key, free_at[i] + interval, 'PX', math.ceil(free_at[i] + interval - now + 1000))
-end
+take(2)
+take(lane)
 return math.ceil(wait)
 """
 
@@ -63,24 +85,43 @@ class Slot:
     is_reserved: bool = True
 
 
-def reserve(sender: WhatsAppSender, telephone: str, at: datetime) -> Slot:
+def reserve(sender: WhatsAppSender, telephone: str, at: datetime, priority: int = LANES[-1].lowest_priority) -> Slot:
     """A slot for one message of this sender to this person; no wait means now."""
-    interval = timedelta(seconds=1 / (sender.rate_per_second * ramp(sender, at)))
-    limits = [interval, SENDER_BURST, PAIR_INTERVAL, PAIR_INTERVAL * (PAIR_BURST - 1)]
-    keys = [f"pace:{sender.code}", f"pace:{sender.code}:{_fingerprint(telephone)}"]
+    lanes = [lane for lane in LANES if priority <= lane.lowest_priority]
+    keys = [_key(sender, "brake"), _key(sender, _fingerprint(telephone)), *(_key(sender, lane.name) for lane in lanes)]
+    limits = [PAIR_INTERVAL, PAIR_INTERVAL * (PAIR_BURST - 1)]
+    for lane in lanes:
+        limits += [timedelta(seconds=1 / (sender.rate_per_second * ramp(sender, at) * lane.share)), LANE_BURST]
     try:
         wait = _script()(keys=keys, args=[_ms(HORIZON), *(_ms(limit) for limit in limits)])
     except redis.RedisError as error:
         logger.error("Redis is away, sending goes on slowly: %s", error)
         return Slot(_alone.reserve())
     if wait == -1:
-        return Slot(HORIZON, is_reserved=False)
+        return Slot(ASK_AGAIN_AFTER, is_reserved=False)
     return Slot(timedelta(milliseconds=wait))
 
 
-def holds_slot(slot_at: datetime | None, at: datetime) -> bool:
-    """Whether a message that was given this slot may go now without asking again."""
-    return slot_at is not None and slot_at <= at <= slot_at + SLOT_TOLERANCE
+def holds_slot(sender: WhatsAppSender, slot_at: datetime | None, at: datetime) -> bool:
+    """Whether a message that was given this slot by this sender may go now without asking again."""
+    if slot_at is None or not slot_at <= at <= slot_at + SLOT_TOLERANCE:
+        return False
+    try:
+        return not shared_memory.client().exists(_key(sender, "brake"))
+    except redis.RedisError as error:
+        logger.error("Redis is away, nobody knows of a brake: %s", error)
+        return True  # the pace was found when the slot was given
+
+
+def brake(sender: WhatsAppSender, wait: timedelta) -> None:
+    """Let nothing of this account go before `wait` is over; slots before that are lost."""
+    key, milliseconds = _key(sender, "brake"), math.ceil(_ms(wait))
+    try:
+        client = shared_memory.client()
+        if client.pttl(key) < milliseconds:
+            client.set(key, "", px=milliseconds)
+    except redis.RedisError as error:
+        logger.error("Redis is away, %s cannot be slowed down: %s", sender.code, error)
 
 
 def ramp(sender: WhatsAppSender, at: datetime) -> float:
@@ -88,6 +129,10 @@ def ramp(sender: WhatsAppSender, at: datetime) -> float:
     if sender.resumed_at is None:
         return 1.0
     return min(1.0, RAMP_START + (1 - RAMP_START) * max((at - sender.resumed_at) / RAMP, 0.0))
+
+
+def _key(sender: WhatsAppSender, name: str) -> str:
+    return f"pace:{sender.account}:{name}"
 
 
 def _fingerprint(telephone: str) -> str:

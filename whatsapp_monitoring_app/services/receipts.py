@@ -5,15 +5,19 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Case, Exists, OuterRef, Q, UUIDField, When
+from django.db.models.functions import Cast
 
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppReceipt
+from whatsapp_monitoring_app.models.receipts import ReceiptQuerySet
 from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent, Refused
 from whatsapp_monitoring_app.services import circuit, error_catalogue, inbound, verdicts
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
+
+CODE = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 Kind = WhatsAppReceipt.Kind
 
@@ -49,6 +53,15 @@ def apply(receipt: WhatsAppReceipt, at: datetime) -> bool:
     receipt.notification, receipt.applied_at = notification, at
     receipt.save(update_fields=["notification", "applied_at"])
     return True
+
+
+def ready(waiting: ReceiptQuerySet) -> ReceiptQuerySet:
+    """Those whose notification is known by now, by the provider's id or by our code, and is not being sent."""
+    # An account may be shared: another program's tracking text is no code of ours.
+    code = Case(When(tracking__regex=CODE, then=Cast("tracking", UUIDField())), default=None)
+    known = WhatsAppNotification.objects.exclude(status=Status.SENDING)
+    by_id = Exists(known.filter(provider_message_id=OuterRef("provider_message_id")))
+    return waiting.alias(code=code).filter(by_id | Exists(known.filter(pk=OuterRef("code"))))
 
 
 def apply_waiting(notification: WhatsAppNotification, at: datetime) -> None:
@@ -108,7 +121,8 @@ def _fail(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: date
         message=receipt.error_message,
     )
     verdicts.refuse(notification, error, Context(at=at, sender=notification.sender))
-    if notification.sender and EFFECTS[error.error_class].stops_sender:
+    effect = EFFECTS[error.error_class]
+    if notification.sender and (effect.stops_sender or effect.slows_sender):
         circuit.note(notification.sender, Refused(error), at)
     inbound.note_opt_out(notification, error, at)
 

@@ -4,8 +4,9 @@ Rows are taken with FOR UPDATE SKIP LOCKED, so that two runs share the work inst
 """
 
 import logging
+import math
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -14,7 +15,6 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Cast
-from django.utils import timezone
 
 from whatsapp_monitoring_app.models import (
     ErrorClass,
@@ -23,9 +23,10 @@ from whatsapp_monitoring_app.models import (
     WhatsAppBulk,
     WhatsAppNotification,
     WhatsAppReceipt,
+    WhatsAppSender,
     WhatsAppWebhookLog,
 )
-from whatsapp_monitoring_app.models.notifications import LEASE
+from whatsapp_monitoring_app.models.notifications import LEASE, NotificationQuerySet
 from whatsapp_monitoring_app.providers.base import ProviderError, Uncertain
 from whatsapp_monitoring_app.services import cancellation, delivery, message_types, receipts, routing, verdicts
 from whatsapp_monitoring_app.services.verdicts import Context
@@ -35,6 +36,9 @@ logger = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=models.Model)
 
 BATCH = 500
+# How often beat asks for the sweep (settings.CELERY_BEAT_SCHEDULE).
+SWEEP_INTERVAL = timedelta(minutes=1)
+SMALLEST_SWEEP = 2000
 # How long a rung row may wait for a worker before it is rung again: the task may be lost, or only late.
 PATIENCE = timedelta(seconds=settings.WHATSAPP_PATIENCE_SECONDS)
 # Receipts whose message nobody knows are tried again for this long; Meta repeats its webhooks for a week.
@@ -47,16 +51,6 @@ class Bell(NamedTuple):
     code: uuid.UUID
     priority: int
     is_first: bool
-
-
-def cancel_superseded(at: datetime) -> int:
-    """Cancel what came back to the queue although its client knows more already; how many."""
-    return cancellation.cancel_all_superseded(at)
-
-
-def cancel_refused(at: datetime) -> int:
-    """Cancel what came back to the queue although its client has written STOP; how many."""
-    return cancellation.cancel_all_refused(at)
 
 
 def expire(at: datetime) -> int:
@@ -120,26 +114,46 @@ def _settle(notification: WhatsAppNotification, at: datetime) -> None:
 
 def apply_early_receipts(at: datetime) -> int:
     """Apply the receipts that came before their message's id was stored; how many."""
-    waiting = WhatsAppReceipt.objects.waiting_for_their_notification(since=at - ORPHANS_FOR)
-    # Newest first: receipts of strangers' messages stay for a day, and must not stand in the way of ours.
+    waiting = receipts.ready(WhatsAppReceipt.objects.waiting_for_their_notification(since=at - ORPHANS_FOR))
     applied: list[bool] = []
-    _each(waiting.order_by("-received_at")[:BATCH], lambda receipt: applied.append(receipts.apply(receipt, at)))
+    _each(waiting[:BATCH], lambda receipt: applied.append(receipts.apply(receipt, at)))
     return sum(applied)
 
 
 @transaction.atomic
-def to_ring(at: datetime | None = None) -> list[Bell]:
+def to_ring(at: datetime, limit: int | None = None) -> list[Bell]:
     """The due notifications that no worker has been told of lately, and mark them as told.
 
-    The most urgent first, then the newest: after an outage they are the most useful ones.
+    The most urgent first, then the newest: after an outage they are the most useful ones. At most `limit`, or about
+    what the senders can send before the next sweep: more would only come back.
     """
-    at = at or timezone.now()
     forgotten = Q(rung_at=None) | Q(rung_at__lt=at - PATIENCE)
-    due = WhatsAppNotification.objects.due(at).filter(forgotten).order_by("priority", "-created_at")
-    rows = due.select_for_update(skip_locked=True).values_list("code", "priority", "attempt_count")[: BATCH * 4]
+    due = WhatsAppNotification.objects.due(at).filter(forgotten).exclude(routing.cannot_leave(at))
+    return _ring(due.order_by("priority", "-created_at")[: limit or _sweep_size()], at)
+
+
+@transaction.atomic
+def next_retry_to_ring(at: datetime) -> list[Bell]:
+    """The next retry that waits for a place, for a worker that has one free; none when none waits."""
+    waiting = WhatsAppNotification.objects.due(at).filter(rung_at=None, attempt_count__gt=0)
+    return _ring(waiting.exclude(routing.cannot_leave(at)).order_by("priority", "-created_at")[:1], at)
+
+
+def _ring(due: NotificationQuerySet, at: datetime) -> list[Bell]:
+    rows = due.select_for_update(skip_locked=True).values_list("code", "priority", "attempt_count")
     bells = [Bell(code, priority, is_first=attempt_count == 0) for code, priority, attempt_count in rows]
     WhatsAppNotification.objects.filter(code__in=[bell.code for bell in bells]).update(rung_at=at)
     return bells
+
+
+def leave_unrung(bells: Sequence[Bell]) -> None:
+    """Mark them as not told after all: the broker is away."""
+    WhatsAppNotification.objects.filter(code__in=[bell.code for bell in bells]).update(rung_at=None)
+
+
+def _sweep_size() -> int:
+    rates = {sender.account: sender.rate_per_second for sender in WhatsAppSender.objects.defer("token")}
+    return max(SMALLEST_SWEEP, math.ceil(sum(rates.values()) * SWEEP_INTERVAL.total_seconds() * 1.2))
 
 
 def lost_bulks(at: datetime) -> list[uuid.UUID]:
@@ -157,9 +171,22 @@ def lost_webhooks(at: datetime) -> list[int]:
 # In this order: what is too old or overtaken is not sent again.
 STEPS: dict[str, Callable[[datetime], int]] = {
     "expired": expire,
-    "superseded": cancel_superseded,
-    "refused": cancel_refused,
+    "superseded": cancellation.cancel_all_superseded,
+    "refused": cancellation.cancel_all_refused,
     "abandoned": release_abandoned,
     "settled": settle_unconfirmed,
     "receipts": apply_early_receipts,
 }
+
+
+def run(at: datetime) -> dict[str, int]:
+    """Take every step; how many rows each one found. A step that fails does not keep the others from being taken."""
+    return {name: _count(step, at) for name, step in STEPS.items()}
+
+
+def _count(step: Callable[[datetime], int], at: datetime) -> int:
+    try:
+        return step(at)
+    except Exception:
+        logger.exception("The recovery step %s failed", step.__name__)
+        return 0

@@ -25,28 +25,36 @@ class Fate(enum.Enum):
 
 @dataclass(frozen=True)
 class Effect:
-    """What an error class does to the notification and to its sender."""
+    """What an error class does to the notification and to its sender.
+
+    `max_attempts` is how many calls may end so: of all the message's calls, or of this class where they cost nothing.
+    """
 
     fate: Fate
     min_delay: timedelta = timedelta()
+    max_delay: timedelta = LONGEST_DELAY
     max_attempts: int | None = None
     stops_sender: bool = False
+    slows_sender: bool = False
 
 
 EFFECTS: dict[ErrorClass, Effect] = {
-    ErrorClass.UNREACHABLE: Effect(Fate.GIVE_BACK),
-    ErrorClass.GATEWAY_REFUSAL: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=5), stops_sender=True),
+    ErrorClass.UNREACHABLE: Effect(Fate.GIVE_BACK, max_delay=timedelta(minutes=10)),
+    # Either nothing gets through, or this message does not: in the end it must not stop the others again.
+    ErrorClass.GATEWAY_REFUSAL: Effect(
+        Fate.GIVE_BACK, min_delay=timedelta(minutes=5), max_attempts=3, stops_sender=True
+    ),
     ErrorClass.TRANSIENT: Effect(Fate.RETRY),
     ErrorClass.TRANSIENT_CAPPED: Effect(Fate.RETRY, max_attempts=3),
     ErrorClass.UNCONFIRMED: Effect(Fate.RETRY),
     # Meta says for these people: not before a day has passed.
     ErrorClass.RECIPIENT_TEMPORARY: Effect(Fate.RETRY, min_delay=timedelta(hours=24), max_attempts=2),
-    ErrorClass.THROTTLE_SENDER: Effect(Fate.GIVE_BACK, min_delay=timedelta(seconds=20)),
+    ErrorClass.THROTTLE_SENDER: Effect(Fate.GIVE_BACK, min_delay=timedelta(seconds=5), slows_sender=True),
     ErrorClass.THROTTLE_PAIR: Effect(Fate.GIVE_BACK),
     ErrorClass.ACCOUNT_STOP: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=5), stops_sender=True),
-    ErrorClass.ACCOUNT_SLOW: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=30)),
+    ErrorClass.ACCOUNT_SLOW: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=30), stops_sender=True),
     ErrorClass.DAILY_LIMIT: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=15)),
-    ErrorClass.NOT_CONFIGURED: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=1)),
+    ErrorClass.NOT_CONFIGURED: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=1), stops_sender=True),
     ErrorClass.RECIPIENT_PERMANENT: Effect(Fate.FAIL),
     ErrorClass.OPT_OUT: Effect(Fate.FAIL),
     ErrorClass.WINDOW_CLOSED: Effect(Fate.FAIL),
@@ -57,10 +65,10 @@ EFFECTS: dict[ErrorClass, Effect] = {
 }
 
 
-def backoff(attempt_count: int, random: Random) -> timedelta:
-    """The wait after the `attempt_count`-th attempt (1 or more): doubling up to an hour, give or take 20 %."""
+def backoff(attempt_count: int, random: Random, longest: timedelta = LONGEST_DELAY) -> timedelta:
+    """The wait after the `attempt_count`-th attempt (1 or more): doubling up to `longest`, give or take 20 %."""
     exponent = min(max(attempt_count, 1) - 1, 20)
-    delay: timedelta = min(FIRST_DELAY * 2**exponent, LONGEST_DELAY)
+    delay: timedelta = min(FIRST_DELAY * 2**exponent, longest)
     return delay * random.uniform(1 - JITTER, 1 + JITTER)
 
 
@@ -72,10 +80,12 @@ def pair_backoff(throttled_count: int) -> timedelta:
 def delay(error_class: ErrorClass, tries: int, random: Random, retry_after: timedelta | None = None) -> timedelta:
     """How long to wait before the next try.
 
-    `tries` counts the attempts so far, this one included. Never shorter than the provider's Retry-After.
+    `tries` counts the attempts so far, this one included; of this class only when they cost none. Never shorter than
+    the provider's Retry-After.
     """
-    wait = pair_backoff(tries) if error_class is ErrorClass.THROTTLE_PAIR else backoff(tries, random)
     effect = EFFECTS[error_class]
+    is_pair = error_class is ErrorClass.THROTTLE_PAIR
+    wait = pair_backoff(tries) if is_pair else backoff(tries, random, effect.max_delay)
     if effect.fate is Fate.GIVE_BACK and effect.min_delay:
         wait = effect.min_delay * random.uniform(1, 1 + JITTER)
     return max(wait, effect.min_delay, retry_after or timedelta())

@@ -1,10 +1,13 @@
 """Which sender speaks for a message."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import ProviderError
 from whatsapp_monitoring_app.services import circuit, message_types, offices
 
@@ -23,12 +26,34 @@ def choose(notification: WhatsAppNotification, at: datetime) -> Route:
     """The message's own sender, or the first of its fallbacks that can send now."""
     first = own_sender(notification)
     first_obstacle = _obstacle(first, notification, at)
-    sender, obstacle, seen = first, first_obstacle, {first.pk}
-    while obstacle and sender.fallback and sender.fallback.pk not in seen:
+    if first_obstacle:
+        for sender in _fallbacks(first):
+            if not _obstacle(sender, notification, at):
+                return Route(sender)
+    return Route(first, first_obstacle)
+
+
+def _fallbacks(sender: WhatsAppSender) -> Iterator[WhatsAppSender]:
+    """Who takes over from this sender, and from that one, until the circle closes."""
+    seen = {sender.pk}
+    while sender.fallback and sender.fallback.pk not in seen:
         sender = sender.fallback
         seen.add(sender.pk)
-        obstacle = _obstacle(sender, notification, at)
-    return Route(first, first_obstacle) if obstacle else Route(sender)
+        yield sender
+
+
+def cannot_leave(at: datetime) -> Q:
+    """Messages whose sender, and whoever may take over, cannot send now: ringing for them would be for nothing.
+
+    Not all of them: of the essential ones, and of the system's, there are few enough to ask one by one.
+    """
+    senders = WhatsAppSender.objects.select_related("fallback")
+    idle = {
+        sender.code for sender in senders if all(circuit.obstacle(each, at) for each in (sender, *_fallbacks(sender)))
+    }
+    idle_offices = [scope.office for scope in scopes.all_scopes().values() if scope.sender in idle]
+    asked_one_by_one = [*message_types.ESSENTIAL_TYPES, *message_types.SYSTEM_TYPES]
+    return Q(source_app__in=idle_offices) & ~Q(message_type__in=asked_one_by_one)
 
 
 def own_sender(notification: WhatsAppNotification) -> WhatsAppSender:
@@ -49,16 +74,20 @@ def _code_of_own_sender(notification: WhatsAppNotification) -> str:
 
 
 def _obstacle(sender: WhatsAppSender, notification: WhatsAppNotification, at: datetime) -> ProviderError | None:
-    return circuit.obstacle(sender, at) or _daily_limit_reached(sender, notification, at)
+    is_essential = message_types.get(notification.message_type).is_essential
+    return circuit.obstacle(sender, at, is_essential=is_essential) or _daily_limit_reached(sender, notification, at)
 
 
 def _daily_limit_reached(
     sender: WhatsAppSender, notification: WhatsAppNotification, at: datetime
 ) -> ProviderError | None:
-    """Meta counts the different people who are written to in 24 hours; one more message to one of them is free."""
+    """Meta counts the different people that an account writes to in 24 hours; one more message to them is free."""
     if sender.daily_limit is None:
         return None
-    today = WhatsAppNotification.objects.filter(sender=sender, sent_at__gt=at - DAY)
+    perhaps_sent = Q(status=Status.UNCONFIRMED, first_attempt_at__gt=at - DAY)
+    today = WhatsAppNotification.objects.filter(
+        Q(sent_at__gt=at - DAY) | perhaps_sent, sender__in=sender.same_account()
+    )
     if today.filter(phone_number=notification.phone_number).exists():
         return None
     if today.order_by().values("phone_number").distinct().count() < sender.daily_limit:

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 
 from whatsapp_monitoring_app.models import ErrorClass, Status, Trigger, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError
@@ -29,11 +30,17 @@ class Context:
 
 def accept(notification: WhatsAppNotification, accepted: Accepted, context: Context) -> None:
     """The provider took it."""
-    known: dict[str, Any] = {
-        "provider_message_id": accepted.provider_message_id,
-        "wa_id": accepted.wa_id,
-        "sender": context.sender,
-    }
+    known: dict[str, Any] = {"wa_id": accepted.wa_id, "sender": context.sender}
+    try:
+        with transaction.atomic():
+            _accept(notification, {"provider_message_id": accepted.provider_message_id, **known}, context)
+    except IntegrityError:
+        # Accepted all the same: receipts find the message by our code.
+        logger.error("Notification %s was answered with another message's id", notification.pk)
+        _accept(notification, known, context)
+
+
+def _accept(notification: WhatsAppNotification, known: dict[str, Any], context: Context) -> None:
     moved = notification.move(
         Status.SENT,
         sent_at=context.at,
@@ -52,8 +59,9 @@ def refuse(notification: WhatsAppNotification, error: ProviderError, context: Co
     effect = EFFECTS[error.error_class]
     costs = effect.fate is not Fate.GIVE_BACK
     count = _count_after(notification) if costs else notification.attempt_count
-    again_at = context.at + delay(error.error_class, _tries(notification, error), context.random, error.retry_after)
-    if not _may_try_again(notification, error, count, again_at):
+    tries = _tries(notification, error)
+    again_at = context.at + delay(error.error_class, tries, context.random, error.retry_after)
+    if not _may_try_again(notification, error, tries, again_at):
         fail(notification, error, context, attempt_count=count)
         return
     given_back = not costs and notification.status == Status.SENDING
@@ -112,18 +120,21 @@ def _sender_field(context: Context) -> dict[str, WhatsAppSender]:
 
 
 def _tries(notification: WhatsAppNotification, error: ProviderError) -> int:
-    if error.error_class is ErrorClass.THROTTLE_PAIR:
+    """The attempts so far, this one included; where they cost none, those that ended in the same way."""
+    if EFFECTS[error.error_class].fate is Fate.GIVE_BACK:
         return notification.attempts.filter(error_class=error.error_class).count() + 1
     return _count_after(notification)
 
 
-def _may_try_again(notification: WhatsAppNotification, error: ProviderError, count: int, again_at: datetime) -> bool:
+def _may_try_again(notification: WhatsAppNotification, error: ProviderError, tries: int, again_at: datetime) -> bool:
     effect = EFFECTS[error.error_class]
     if effect.fate is Fate.FAIL or (notification.expires_at and again_at >= notification.expires_at):
         return False
+    if effect.max_attempts and tries >= effect.max_attempts:
+        return False
     if effect.fate is Fate.GIVE_BACK and notification.status == Status.SENDING:
         return True
-    return count < min(notification.max_attempts, effect.max_attempts or notification.max_attempts)
+    return _count_after(notification) < notification.max_attempts
 
 
 def error_fields(error: ProviderError | None) -> dict[str, str]:

@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from whatsapp_monitoring_app import scopes, tasks
-from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppInbound, WhatsAppSender
+from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppInbound
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
-from whatsapp_monitoring_app.services import cancellation, explanations, retries, statistics
+from whatsapp_monitoring_app.services import cancellation, explanations, retries, statistics, stops
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
 ROWS_PER_PAGE = 25
@@ -42,7 +42,7 @@ class DashboardView(ScopedMixin):
             to_handle=statistics.to_handle(visible, now).select_related("user")[:RECENT],
             **statistics.worth_a_look(visible, now),
             recent=visible.select_related("user")[:RECENT],
-            stopped_senders=[sender for sender in WhatsAppSender.objects.all() if sender.is_stopped(now)],
+            stops=stops.current(now),
         )
         return self.render_to_response(context)
 
