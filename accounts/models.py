@@ -1,5 +1,6 @@
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
@@ -46,12 +47,7 @@ class User(AbstractUser):
     role = models.CharField(
         _("role"), max_length=40, default=CLIENT, help_text=_("“client”, or the office where the person works.")
     )
-    language = models.CharField(
-        _("language"),
-        max_length=10,
-        default="fr",
-        choices=[("fr", "Français"), ("en", "English"), ("zh-hans", "简体中文")],
-    )
+    language = models.CharField(_("language"), max_length=10, default="fr", choices=settings.LANGUAGES)
     time_zone = models.CharField(_("time zone"), max_length=40, default="Africa/Bamako")
 
     USERNAME_FIELD = "telephone"

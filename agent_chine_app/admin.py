@@ -1,6 +1,7 @@
 from django.contrib import admin
 
 from agent_chine_app.models import Client, ClientCreation, Colis, Lot
+from whatsapp_monitoring_app.admin import ReadOnly
 
 
 @admin.register(Client)
@@ -25,6 +26,6 @@ class ColisAdmin(admin.ModelAdmin[Colis]):
 
 
 @admin.register(ClientCreation)
-class ClientCreationAdmin(admin.ModelAdmin[ClientCreation]):
+class ClientCreationAdmin(ReadOnly, admin.ModelAdmin[ClientCreation]):
     list_display = ("created_at", "telephone", "last_name", "status", "step", "error")
     list_filter = ("status",)

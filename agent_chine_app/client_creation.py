@@ -15,6 +15,7 @@ from accounts.models import User
 from agent_chine_app.apps import AgentChineConfig
 from agent_chine_app.client_management import create_client
 from agent_chine_app.models import Client, ClientCreation
+from whatsapp_monitoring_app.services.outbox import UNSTORABLE
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 from whatsapp_monitoring_app.tasks import send_whatsapp_async
 
@@ -59,10 +60,11 @@ def submit(
 
 
 def _check(client: NewClient) -> None:
+    for name, text in vars(client).items():
+        if not isinstance(text, str) or UNSTORABLE.search(text):
+            raise InvalidClient(_("“%(field)s” is not a text that can be stored.") % {"field": name})
     if not client.first_name.strip() or not client.last_name.strip():
         raise InvalidClient(_("A client needs a first name and a last name."))
-    if "\x00" in client.first_name + client.last_name:
-        raise InvalidClient(_("The name is not a text that can be stored."))
     if client.language not in dict(settings.LANGUAGES):
         raise InvalidClient(_("“%(language)s” is not a language of the messages.") % {"language": client.language})
     if client.email:
@@ -77,7 +79,11 @@ def _check_email(email: str) -> None:
 
 
 def run(code: uuid.UUID, at: datetime) -> ClientCreation:
-    """Create the client and owe them their first-password link. Running it twice creates and sends once."""
+    """Create the client and owe them their first-password link. Running it twice creates and sends once.
+
+    Each step is a transaction of its own, hence seen by who watches; a run after a dead one begins behind the last
+    step that was reached.
+    """
     creation = ClientCreation.objects.get(pk=code)
     if creation.is_finished:
         return creation
@@ -85,9 +91,11 @@ def run(code: uuid.UUID, at: datetime) -> ClientCreation:
         creation.fail(_("The creation was interrupted too often. Start it again."), at)
         return creation
     ClientCreation.objects.filter(pk=code).update(tries=creation.tries + 1, rung_at=at)
-    creation.reach(creation.Step.ACCOUNT)
+    if creation.client_id is None:
+        creation.reach(creation.Step.ACCOUNT)
     try:
-        _create_and_tell(code, at)
+        _create_once(code)
+        _tell_once(code, at)
     except ValueError as error:
         creation.fail(str(error), at)
     creation.refresh_from_db()
@@ -95,10 +103,10 @@ def run(code: uuid.UUID, at: datetime) -> ClientCreation:
 
 
 @transaction.atomic
-def _create_and_tell(code: uuid.UUID, at: datetime) -> None:
+def _create_once(code: uuid.UUID) -> None:
     creation = ClientCreation.objects.select_for_update().get(pk=code)
-    if creation.is_finished:
-        return  # by another worker, while this one waited for the lock
+    if creation.is_finished or creation.client_id:
+        return  # by another run
     client, was_new = create_client(
         creation.telephone,
         creation.first_name,
@@ -107,10 +115,16 @@ def _create_and_tell(code: uuid.UUID, at: datetime) -> None:
         language=creation.language,
         created_by=creation.requested_by,
     )
-    creation.reach(creation.Step.NOTIFICATION)
-    creation.client, creation.was_new = client, was_new
-    if not client.user.has_usable_password():
-        creation.notification_code = tell(client)
+    creation.reach(creation.Step.NOTIFICATION, client=client, was_new=was_new)
+
+
+@transaction.atomic
+def _tell_once(code: uuid.UUID, at: datetime) -> None:
+    creation = ClientCreation.objects.select_for_update().get(pk=code)
+    if creation.is_finished or creation.client is None:
+        return  # finished by another run, while this one waited for the lock
+    if not creation.client.user.has_usable_password():
+        creation.notification_code = tell(creation.client)
     creation.succeed(at)
 
 

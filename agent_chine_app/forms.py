@@ -2,6 +2,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import TelephoneField
@@ -21,9 +22,7 @@ class ClientForm(forms.Form):
         help_text=_("With the country code, for example +223 76 12 34 56. Chinese numbers may do without."),
     )
     email = forms.EmailField(label=_("E-mail"), required=False)
-    language = forms.ChoiceField(
-        label=_("Language of the messages"), choices=[("fr", "Français"), ("en", "English"), ("zh-hans", "简体中文")]
-    )
+    language = forms.ChoiceField(label=_("Language of the messages"), choices=settings.LANGUAGES)
 
 
 class ColisForm(forms.ModelForm[Colis]):

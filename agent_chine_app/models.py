@@ -230,12 +230,13 @@ class ClientCreation(models.Model):
         """Percent done."""
         return self.PROGRESS[self.Step(self.step)]
 
-    def reach(self, step: Step) -> None:
-        self._move(status=self.Status.STARTED, step=step)
+    def reach(self, step: Step, **facts: Any) -> None:
+        """Note that this step is under way, and what the one before has found out."""
+        self._move(status=self.Status.STARTED, step=step, **facts)
 
     def succeed(self, at: datetime) -> None:
         self.status, self.step, self.finished_at = self.Status.SUCCESS, self.Step.DONE, at
-        self.save(update_fields=["status", "step", "finished_at", "client", "was_new", "notification_code", "error"])
+        self.save(update_fields=["status", "step", "finished_at", "notification_code", "error"])
 
     def fail(self, error: str, at: datetime) -> None:
         self._move(status=self.Status.FAILURE, error=error, finished_at=at)

@@ -2,20 +2,20 @@ from django.urls import path
 
 from agent_chine_app import views, whatsapp_views
 from agent_chine_app.apps import AgentChineConfig
+from agent_chine_app.colis_views import ColisListView
 from whatsapp_monitoring_app.urls import details_urls
 
 app_name = "agent_chine"
 scope = AgentChineConfig.scope
-create_client_api = views.ClientApiView.as_view(scope=scope)
 
 urlpatterns = [
     path("", views.HomeView.as_view(scope=scope), name="home"),
     path("clients/", views.ClientListView.as_view(scope=scope), name="client_list"),
     path("clients/new/", views.ClientCreateView.as_view(scope=scope), name="client_create"),
     path("clients/creations/<uuid:code>/", views.ClientCreationView.as_view(scope=scope), name="client_creation"),
-    path("colis/", views.ColisListView.as_view(scope=scope), name="colis_list"),
+    path("colis/", ColisListView.as_view(scope=scope), name="colis_list"),
     path("colis/new/", views.ColisCreateView.as_view(scope=scope), name="colis_create"),
-    path("api/clients/", create_client_api, name="create_client_api"),
+    path("api/clients/", views.create_client_api, name="create_client_api"),
     path(
         "api/clients/<str:task_id>/", views.ClientCreationApiView.as_view(scope=scope), name="client_creation_status"
     ),

@@ -7,4 +7,4 @@ from whatsapp_monitoring_app.scopes import Scope
 class AgentMaliConfig(AppConfig):
     name = "agent_mali_app"
     verbose_name = _("Mali office")
-    scope = Scope(office="agent_mali", label=_("Mali office"), country="ML", sender="mali")
+    scope = Scope(office="agent_mali", label=_("Mali office"), country="ML", sender="mali", sender_label="Mali")

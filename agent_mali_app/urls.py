@@ -1,5 +1,6 @@
 from django.urls import path
 
+from agent_chine_app.colis_views import ColisListView
 from agent_mali_app import views
 from agent_mali_app.apps import AgentMaliConfig
 from agent_mali_app.whatsapp_integration import (
@@ -14,7 +15,7 @@ scope = AgentMaliConfig.scope
 
 urlpatterns = [
     path("", views.HomeView.as_view(scope=scope), name="home"),
-    path("colis/", views.ColisListView.as_view(scope=scope), name="colis_list"),
+    path("colis/", ColisListView.as_view(scope=scope), name="colis_list"),
     path("colis/<int:pk>/arrival/", views.ColisArrivalView.as_view(scope=scope), name="colis_arrival"),
 ]
 urlpatterns += [

@@ -1,7 +1,6 @@
-"""The Mali office's own pages: home, parcels and their arrival."""
+"""The Mali office's own pages: home, and the arrival of parcels."""
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -13,7 +12,6 @@ from agent_mali_app.whatsapp_integration import notify_colis_arrival_mali
 from whatsapp_monitoring_app.services import statistics
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
-ROWS_PER_PAGE = 25
 RECENT = 5
 
 
@@ -29,21 +27,6 @@ class HomeView(ScopedMixin):
             awaited=Colis.objects.on_the_way().select_related("client__user")[:RECENT],
         )
         return self.render_to_response(context)
-
-
-class ColisListView(ScopedMixin):
-    template_name = "colis_list.html"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        text = self.searched_text()
-        colis = Colis.objects.select_related("client__user")
-        status = request.GET.get("status", "")
-        if status == "awaited":
-            colis = colis.on_the_way()
-        elif status == "arrived":
-            colis = colis.filter(status=Colis.Status.ARRIVED)
-        page = Paginator(colis.matching(text) if text else colis, ROWS_PER_PAGE).get_page(request.GET.get("page"))
-        return self.render_to_response(self.get_context_data(title=_("Parcels"), page=page, q=text, status=status))
 
 
 class ColisArrivalView(ScopedMixin):

@@ -1,5 +1,6 @@
 """The Mali office's WhatsApp: its messages, and the monitoring screens bound to it."""
 
+from datetime import datetime
 from typing import Any
 
 from celery.result import AsyncResult
@@ -27,9 +28,18 @@ def send_whatsapp_notification_mali(
     category: str = "general",
     title: str = "",
     priority: int = 3,
-    **extras: Any,
+    *,
+    phone_number: str = "",
+    language: str = "",
+    subject: str = "",
+    fact_rank: int = 0,
+    context_data: dict[str, Any] | None = None,
+    is_secret: bool = False,
+    idempotency_key: str | None = None,
+    expires_at: datetime | None = None,
+    not_before: datetime | None = None,
 ) -> "AsyncResult[str]":
-    """send_whatsapp_async in the name of the Mali office; `extras` are its keyword-only arguments."""
+    """send_whatsapp_async in the name of the Mali office."""
     return send_whatsapp_async(
         user=user,
         message_content=message_content,
@@ -38,7 +48,15 @@ def send_whatsapp_notification_mali(
         category=category,
         title=title,
         priority=priority,
-        **extras,
+        phone_number=phone_number,
+        language=language,
+        subject=subject,
+        fact_rank=fact_rank,
+        context_data=context_data,
+        is_secret=is_secret,
+        idempotency_key=idempotency_key,
+        expires_at=expires_at,
+        not_before=not_before,
     )
 
 

@@ -51,8 +51,16 @@ def test_the_deployment_check_finds_nothing_to_say():
     checked = manage("check", "--deploy", "--fail-level", "WARNING", **REQUIRED)
 
     assert checked.returncode == 0, checked.stderr
-    assert "no issues (0 silenced)" in checked.stdout
+    assert "no issues (1 silenced)" in checked.stdout  # that browsers are not told to preload: see the next test
     assert "WARNINGS" not in checked.stderr
+
+
+@pytest.mark.parametrize(("given", "is_on"), [({}, False), ({"SECURE_HSTS_PRELOAD": "1"}, True)], ids=repr)
+def test_browsers_may_preload_the_domain_only_when_its_owner_says_so(given: dict[str, str], is_on: bool):
+    code = "from django.conf import settings; print(settings.SECURE_HSTS_PRELOAD, settings.SECURE_HSTS_SECONDS)"
+    shown = manage("shell", "--no-imports", "-c", code, **REQUIRED, **given)
+
+    assert shown.stdout == f"{is_on} 31536000\n", shown.stderr
 
 
 def test_the_deployment_check_can_find_something():

@@ -28,13 +28,15 @@ class Scope:
     """What one office is, sees and may do.
 
     `office` is the value of `source_app`, the URL namespace and the name of the group. `country` (ISO 3166) is the
-    number plan for telephones typed there. `sender` is the code of the WhatsApp sender that speaks for the office.
+    number plan for telephones typed there. `sender` is the code of the WhatsApp sender that speaks for the office, and
+    `sender_label` its name until the administrators give it another one.
     """
 
     office: str
     label: str | Promise
     country: str
     sender: str
+    sender_label: str = ""
     sees_every_office: bool = False
 
     @property

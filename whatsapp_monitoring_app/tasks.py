@@ -188,11 +188,16 @@ def _ring_again_soon(notification: WhatsAppNotification) -> None:
 
 @shared_task
 def send_bulk_whatsapp_notifications(code: str) -> int:
-    """Write and ring the notifications of one bulk message; how many are new."""
-    new = bulks.expand(uuid.UUID(code), timezone.now())
-    for notification in new:
-        ring_after_commit(notification)
-    return len(new)
+    """Write the notifications of one bulk message, and ring for the first of them; how many are new."""
+    return bulks.expand(uuid.UUID(code), ring=_ring_for_all)
+
+
+def _ring_for_all(notifications: list[WhatsAppNotification]) -> None:
+    codes = [notification.pk for notification in notifications]
+    WhatsAppNotification.objects.filter(pk__in=codes).update(rung_at=timezone.now())
+    for notification in notifications:
+        if not _ring(str(notification.pk), queue_for(notification.priority), task_id=str(notification.pk)):
+            return  # no use in asking a broker that is away for each of them: the sweep rings for the others
 
 
 @shared_task

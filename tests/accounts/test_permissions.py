@@ -13,6 +13,7 @@ from django.urls import reverse
 from accounts import phones
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
+from whatsapp_monitoring_app.models import WhatsAppSender
 
 OFFICES = ("agent_chine", "agent_mali", "admin_chine", "admin_mali")
 
@@ -34,6 +35,15 @@ def test_each_office_has_a_group_with_its_permission_alone(office: str):
 
     assert [permission.codename for permission in group.permissions.all()] == [f"work_in_{office}"]
     assert Permission.objects.filter(codename=f"work_in_{office}").count() == 1
+
+
+def test_each_office_s_sender_has_the_label_that_the_office_gives_it_until_somebody_changes_it():
+    labels = dict(WhatsAppSender.objects.values_list("code", "label"))
+    assert labels == {"chine": "Chine", "mali": "Mali", "systeme": "Système"}
+
+    WhatsAppSender.objects.filter(code="mali").update(label="TS Air Cargo Bamako")
+    call_command("migrate", verbosity=0)
+    assert WhatsAppSender.objects.get(code="mali").label == "TS Air Cargo Bamako"
 
 
 def test_migrating_again_gives_a_lost_office_back_and_doubles_nothing():

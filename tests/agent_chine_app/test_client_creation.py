@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection, transaction
+from django.test import Client as Browser
 from django.test import RequestFactory
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -185,6 +187,11 @@ BAD = [
     {"last_name": "  \t "},
     {"first_name": "Je\x00an"},
     {"last_name": "\x00"},
+    {"first_name": "Je\ud800an"},
+    {"last_name": None},
+    {"telephone": "+22376123456\udfff"},
+    {"telephone": None},
+    {"email": "jean@ex\ud800ample.com"},
     {"email": "not an address"},
     {"email": "x" * 260 + "@example.com"},
     {"email": "jean\x00@example.com"},
@@ -229,11 +236,14 @@ def test_a_view_without_a_person_creates_in_nobody_s_name(rf: RequestFactory):
 
 
 def test_a_bad_line_does_not_stop_the_others(stack: Stack):
-    lines = [GOOD, {"telephone": "12", "first_name": "A", "last_name": "B"}, {}, {**GOOD, "telephone": "+22376000002"}]
+    bad: list[dict[str, Any]] = [{"telephone": "12", "first_name": "A", "last_name": "B"}, {}]
+    bad += [{**GOOD, "first_name": text} for text in ("Je\ud800an", "Je\x00an", None)]
+    lines = [GOOD, *bad, {**GOOD, "telephone": "+22376000002"}]
     answer = create_clients_bulk_async(lines)
 
-    assert [line["index"] for line in answer["created"]] == [0, 3]
-    assert [line["index"] for line in answer["errors"]] == [1, 2]
+    assert [line["index"] for line in answer["created"]] == [0, 6]
+    assert [line["index"] for line in answer["errors"]] == [1, 2, 3, 4, 5]
+    assert all(line["error"] for line in answer["errors"])
     assert {finished(line["task_id"])["status"] for line in answer["created"]} == {"SUCCESS"}
     assert set(User.objects.values_list("telephone", flat=True)) == {JEAN, "+22376000002"}
     assert_one_of_everything(stack)
@@ -263,6 +273,82 @@ def test_a_creation_whose_worker_died_is_resumed(stack: Stack):
     assert finished(str(creation.pk))["result"]["created"] is True
     assert ClientCreation.objects.get().tries == 2
     assert_one_of_everything(stack)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_step_is_seen_while_it_is_taken(monkeypatch: pytest.MonkeyPatch):
+    creation = submitted(minutes_ago=0)
+    seen = [get_client_creation_status(str(creation.pk))]
+
+    def look_before(name: str) -> None:
+        step = getattr(client_creation, name)
+
+        def look_and_take(*args: Any, **options: Any) -> Any:
+            # Over another connection: the one of whoever watches the page.
+            seen.append(at_once(lambda: get_client_creation_status(str(creation.pk)))[0])
+            return step(*args, **options)
+
+        monkeypatch.setattr(client_creation, name, look_and_take)
+
+    look_before("create_client")
+    look_before("tell")
+    client_creation.run(creation.pk, timezone.now())
+    seen.append(get_client_creation_status(str(creation.pk)))
+
+    assert [answer["step"] for answer in seen] == [step.label for step in ClientCreation.Step]
+    assert [answer["progress"] for answer in seen] == [10, 40, 70, 100]
+    assert [answer["result"] is None for answer in seen] == [True, True, True, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_creation_whose_worker_died_before_telling_goes_on_there(monkeypatch: pytest.MonkeyPatch):
+    creation = submitted(minutes_ago=0)
+
+    def die(*_args: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client_creation, "tell", die)
+        pytest.raises(SystemExit, client_creation.run, creation.pk, timezone.now())
+    client = Client.objects.get()
+    assert not WhatsAppNotification.objects.exists()
+    creation.refresh_from_db()
+    assert (creation.status, creation.step, creation.client) == ("STARTED", "notification", client)
+
+    client_creation.run(creation.pk, timezone.now())
+    answer = get_client_creation_status(str(creation.pk))
+    assert (answer["status"], answer["result"]["created"]) == ("SUCCESS", True)
+    assert answer["result"]["notification"] == str(WhatsAppNotification.objects.get(user=client.user).pk)
+    assert Client.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_client_whose_creation_was_given_up_before_telling_is_told_by_the_next_one():
+    client, _ = create_client(**GOOD)
+    submitted(minutes_ago=3, status="FAILURE", step="notification", client=client)
+    again = submitted(minutes_ago=0)
+    client_creation.run(again.pk, timezone.now())
+
+    assert WhatsAppNotification.objects.get().user == client.user
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_administration_shows_a_creation_and_changes_nothing(method: str, log_in: Callable[..., Browser]):
+    creation = submitted(minutes_ago=0)
+    browser = log_in("agent_chine", is_staff=True, is_superuser=True)
+    addresses = {
+        reverse("admin:agent_chine_app_clientcreation_change", args=[creation.pk]): 200,
+        reverse("admin:agent_chine_app_clientcreation_delete", args=[creation.pk]): 403,
+        reverse("admin:agent_chine_app_clientcreation_add"): 403,
+    }
+    before = ClientCreation.objects.values().get()
+
+    codes = [
+        getattr(browser, method)(address, {"last_name": "Autre", "post": "yes"}).status_code for address in addresses
+    ]
+    assert codes == (list(addresses.values()) if method == "get" else [403, 403, 403])
+    assert ClientCreation.objects.values().get() == before
 
 
 @pytest.mark.django_db

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from django.test import Client as Browser
-from django.urls import reverse
+from django.urls import resolve, reverse
 
+from agent_chine_app import views
 from agent_chine_app.models import Client, ClientCreation
 from whatsapp_monitoring_app.models import WhatsAppNotification
 
@@ -56,6 +57,8 @@ def test_the_api_accepts_a_client_and_shows_how_far_they_are(more: dict[str, Any
         b"[]",
         b'"text"',
         b"telephone=%2B22376123456",
+        pytest.param(b"[" * 200_000, id="too deep"),
+        pytest.param(b'{"first_name": ' * 200_000, id="too deep an object"),
         {},
         {name: value for name, value in GOOD.items() if name != "telephone"},
         {name: value for name, value in GOOD.items() if name != "first_name"},
@@ -67,6 +70,10 @@ def test_the_api_accepts_a_client_and_shows_how_far_they_are(more: dict[str, Any
         {**GOOD, "telephone": 22376123456},
         {**GOOD, "telephone": "12"},
         {**GOOD, "first_name": "Je\x00an"},
+        {**GOOD, "first_name": "Je\ud800an"},
+        {**GOOD, "last_name": "\udfff"},
+        {**GOOD, "telephone": "+22376123456\ud800"},
+        {**GOOD, "email": "jean@ex\ud800ample.com"},
         {**GOOD, "email": "not an address"},
         {**GOOD, "email": 12},
         {**GOOD, "email": {"a": 1}},
@@ -96,6 +103,10 @@ def test_the_api_answers_others_in_json_and_writes_nothing(
         assert answer.json()["success"] is False
         assert answer.json()["error"]
     assert_nothing_is_written()
+
+
+def test_the_api_is_the_view_of_the_guide_s_name():
+    assert resolve(API).func is views.create_client_api
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])

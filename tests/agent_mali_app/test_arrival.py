@@ -1,5 +1,6 @@
 """A parcel arrives in Mali: its client is told, once, whoever presses the button how often."""
 
+import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -19,6 +20,7 @@ from agent_mali_app.whatsapp_integration import notify_colis_arrival_mali, send_
 from tests.stack import Stack
 from tests.waiting import eventually
 from whatsapp_monitoring_app.models import WhatsAppNotification
+from whatsapp_monitoring_app.tasks import send_whatsapp_async
 
 JEAN = "+22376123456"
 
@@ -107,12 +109,26 @@ def test_one_lands_on_the_page_of_the_button_and_never_on_another_site(
     assert log_in("agent_mali").post(address(colis), {"next": wanted}).headers["Location"] == lands
 
 
-def test_the_list_can_be_cut_down_to_what_is_awaited_or_has_arrived(colis: Colis, log_in: Callable[..., Browser]):
+@pytest.mark.parametrize(("office", "has_button"), [("agent_chine", False), ("agent_mali", True)])
+@pytest.mark.parametrize("page", ["home", "colis_list"])
+def test_mali_alone_has_the_button(
+    page: str, office: str, has_button: bool, colis: Colis, log_in: Callable[..., Browser]
+):
+    shown = log_in(office).get(reverse(f"{office}:{page}")).content.decode()
+
+    assert colis.numero_suivi in shown
+    assert (address(colis) in shown) is has_button
+
+
+@pytest.mark.parametrize("office", ["agent_chine", "agent_mali"])
+def test_the_list_can_be_cut_down_to_what_is_awaited_or_has_arrived(
+    office: str, colis: Colis, log_in: Callable[..., Browser]
+):
     arrived = Colis.objects.create(client=colis.client, status=Colis.Status.ARRIVED)
-    browser = log_in("agent_mali")
+    browser = log_in(office)
 
     def shown(status: str) -> set[Colis]:
-        return set(browser.get("/agent-mali/colis/", {"status": status}).context["page"])
+        return set(browser.get(reverse(f"{office}:colis_list"), {"status": status}).context["page"])
 
     assert shown("awaited") == {colis}
     assert shown("arrived") == {arrived}
@@ -149,6 +165,12 @@ def test_mali_s_own_function_speaks_for_mali_with_the_defaults_of_the_general_on
     owed = WhatsAppNotification.objects.get()
     assert (owed.source_app, owed.message_type, owed.category) == ("agent_mali", "notification", "general")
     assert (owed.title, owed.priority, owed.phone_number) == ("", 3, "+22366000000")
+
+
+def test_mali_s_own_function_takes_what_the_general_one_takes_but_the_office():
+    general = dict(inspect.signature(send_whatsapp_async).parameters)
+    del general["source_app"]
+    assert dict(inspect.signature(send_whatsapp_notification_mali).parameters) == general
 
 
 @pytest.mark.django_db

@@ -1,11 +1,10 @@
-"""One text for many people: each once, whoever dies or runs twice; and the text stays in the database."""
+"""One text for many people, with everything running; and the text stays in the database."""
 
 import base64
 import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 import pytest
 import redis
@@ -14,16 +13,15 @@ from django.conf import settings
 from accounts.models import User
 from tests.stack import Stack
 from tests.waiting import eventually
-from tests.whatsapp_monitoring_app.scripts import NOW, snapshot
+from tests.whatsapp_monitoring_app.crowds import TEXT, people, unreachable
+from tests.whatsapp_monitoring_app.scripts import snapshot
 from whatsapp_monitoring_app.models import Status, WhatsAppBulk, WhatsAppNotification
 from whatsapp_monitoring_app.scopes import UnknownOffice
-from whatsapp_monitoring_app.services import bulks, recovery
-from whatsapp_monitoring_app.services.outbox import Draft, InvalidNotification
+from whatsapp_monitoring_app.services.outbox import InvalidNotification
 from whatsapp_monitoring_app.tasks import send_bulk_whatsapp_async, send_bulk_whatsapp_notifications
 
 pytestmark = pytest.mark.django_db
 
-TEXT = "Fermeture exceptionnelle samedi"
 END = "end of the listening"
 
 
@@ -49,21 +47,6 @@ def listening_to_the_broker() -> Iterator[list[str]]:
         finally:
             client.echo(END)
             listener.join(10)
-
-
-def people(make_user: Callable[..., User], count: int) -> list[User]:
-    return [make_user() for _ in range(count)]
-
-
-def unreachable(make_user: Callable[..., User]) -> User:
-    """Somebody whose account holds a number that cannot exist."""
-    user = make_user()
-    User.objects.filter(pk=user.pk).update(telephone="+999")
-    return user
-
-
-def bulk_for(users: list[User]) -> WhatsAppBulk:
-    return bulks.create(Draft(message_content=TEXT, source_app="agent_mali", priority=5), users, NOW)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -92,45 +75,6 @@ def test_thirty_people_get_the_message_once_each(stack: Stack, make_user: Callab
     assert send_bulk_whatsapp_notifications(code) == 0
     assert snapshot(WhatsAppNotification) == before
     assert len(stack.requests()) == 29
-
-
-def test_a_second_run_completes_what_a_dead_worker_left(make_user: Callable[..., User]):
-    users = people(make_user, 4)
-    bulk = bulk_for(users)
-    bulks.expand(bulk.pk, NOW)
-    # The worker died after two of them.
-    WhatsAppNotification.objects.filter(user__in=users[2:]).delete()
-    WhatsAppBulk.objects.update(finished_at=None)
-
-    later = NOW + timedelta(minutes=5)
-    assert recovery.lost_bulks(later) == [bulk.pk]
-    assert {notification.user for notification in bulks.expand(bulk.pk, later)} == set(users[2:])
-    assert WhatsAppNotification.objects.count() == 4
-    assert bulks.expand(bulk.pk, later) == []
-
-
-def test_an_account_that_is_gone_is_named_and_does_not_stop_the_others(make_user: Callable[..., User]):
-    gone, *others = people(make_user, 3)
-    bulk = bulk_for([gone, *others])
-    gone_pk = gone.pk
-    gone.delete()
-    assert {notification.user for notification in bulks.expand(bulk.pk, NOW)} == set(others)
-    bulk.refresh_from_db()
-    assert list(bulk.refusals) == [str(gone_pk)]
-
-
-def test_each_person_gets_it_in_their_bulks_words(make_user: Callable[..., User]):
-    (user,) = people(make_user, 1)
-    (notification,) = bulks.expand(bulk_for([user]).pk, NOW)
-    assert (notification.message_content, notification.source_app, notification.priority) == (TEXT, "agent_mali", 5)
-    assert notification.phone_number == user.telephone
-
-
-def test_a_bulk_for_nobody_is_finished_at_once():
-    bulk = bulk_for([])
-    assert bulks.expand(bulk.pk, NOW) == []
-    bulk.refresh_from_db()
-    assert (bulk.finished_at, bulk.refusals) == (NOW, {})
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,8 @@ def test_a_bulk_does_not_reach_who_has_stopped(make_user: Callable[..., User]):
     people = [make_user(NUMBER), make_user(OTHER)]
     write("STOP")
     bulk = bulks.create(outbox.Draft(message_content=TEXT, source_app="agent_mali"), people, NOW)
-    by_number = {row.phone_number: row for row in bulks.expand(bulk.pk, NOW)}
+    assert bulks.expand(bulk.pk, ring=list, now=lambda: NOW) == 2
+    by_number = {row.phone_number: row for row in WhatsAppNotification.objects.all()}
     assert fate(by_number[NUMBER]) == CANCELLED
     assert fate(by_number[OTHER]) == (Status.PENDING, "")
 

@@ -200,7 +200,7 @@ def test_a_bulk_whose_task_was_lost_is_found(make_user: Callable[..., User]):
     draft = outbox.Draft(message_content=TEXT, source_app="agent_mali")
     lost = bulks.create(draft, [make_user()], NOW)
     finished = bulks.create(draft, [make_user()], NOW)
-    bulks.expand(finished.pk, NOW)
+    bulks.expand(finished.pk, ring=list, now=lambda: NOW)
     assert recovery.lost_bulks(NOW + recovery.PATIENCE) == []
     assert recovery.lost_bulks(NOW + recovery.PATIENCE + SECOND) == [lost.pk]
     assert WhatsAppBulk.objects.count() == 2

@@ -1,15 +1,39 @@
-"""One text for many people."""
+"""One text for many people, turned into one notification each, a few hundred at a time."""
 
+import logging
 import uuid
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, ProgrammingError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppBulk, WhatsAppNotification
 from whatsapp_monitoring_app.services import outbox
 from whatsapp_monitoring_app.services.outbox import Draft
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 500  # people per transaction
+# So many are rung for as soon as they are written, so that the senders have something to do; the sweep rings for the
+# others as fast as they can be sent.
+RUNG_AT_ONCE = 500
+# How long a run may hold a bulk message between two chunks: far longer than a chunk takes.
+LEASE = timedelta(minutes=3)
+
+Clock = Callable[[], datetime]
+Ring = Callable[[list[WhatsAppNotification]], object]
+
+
+class Taken(Exception):
+    """The run slept through its lease, and another one holds the bulk message now."""
+
+
+# What goes wrong with these is wrong for everybody: the run stops, and recovery lets another one go on.
+WRONG_FOR_EVERYBODY = (Taken, OperationalError, InterfaceError, ProgrammingError)
 
 
 def create(draft: Draft, users: Iterable[User], at: datetime, created_by: User | None = None) -> WhatsAppBulk:
@@ -28,39 +52,99 @@ def create(draft: Draft, users: Iterable[User], at: datetime, created_by: User |
     )
 
 
-def expand(code: uuid.UUID, at: datetime) -> list[WhatsAppNotification]:
-    """Write one notification per person; those that are new. A second run adds nothing.
+def unheld(at: datetime) -> QuerySet[WhatsAppBulk]:
+    """The unfinished bulk messages that no living run works on."""
+    return WhatsAppBulk.objects.filter(Q(claimed_until=None) | Q(claimed_until__lt=at), finished_at=None)
 
-    People who cannot be told are listed in the bulk's `refusals` with the reason.
+
+def expand(code: uuid.UUID, *, ring: Ring, now: Clock = timezone.now) -> int:
+    """Write one notification per person; how many are new. `ring` is given the first of them, once they are safe.
+
+    One run works at a time: a second one does nothing, and a run after a dead one goes on where it stopped.
+    People who cannot be told are listed in the bulk's `refusals` with the reason, and do not stop the others.
     """
-    bulk = WhatsAppBulk.objects.get(pk=code)
-    people = User.objects.in_bulk(bulk.user_ids)
-    new, refusals = [], {}
-    for user_id in bulk.user_ids:
-        try:
-            notification, created = _post(bulk, people.get(user_id), user_id, at)
-        except ValueError as error:
-            refusals[str(user_id)] = str(error)
-            continue
-        if created:
-            new.append(notification)
-    bulk.refusals, bulk.finished_at = refusals, at
-    bulk.save(update_fields=["refusals", "finished_at"])
+    bulk = _claim(code, now())
+    if bulk is None:
+        return 0
+    new_count, unrung_count = 0, RUNG_AT_ONCE
+    for new in _chunk_by_chunk(bulk, now):
+        new_count += len(new)
+        first = [notification for notification in new if notification.is_waiting][:unrung_count]
+        unrung_count -= len(first)
+        if first:
+            ring(first)
+    return new_count
+
+
+def _claim(code: uuid.UUID, at: datetime) -> WhatsAppBulk | None:
+    claimed_until = at + LEASE
+    if not unheld(at).filter(pk=code).update(claimed_until=claimed_until):
+        return None
+    return WhatsAppBulk.objects.get(pk=code, claimed_until=claimed_until)
+
+
+def _chunk_by_chunk(bulk: WhatsAppBulk, now: Clock) -> Iterator[list[WhatsAppNotification]]:
+    """The new notifications of each chunk, after its commit."""
+    try:
+        for start in range(0, len(bulk.user_ids), CHUNK):
+            yield _tell(bulk, bulk.user_ids[start : start + CHUNK], now)
+        _save(bulk, claimed_until=None, finished_at=now())
+    except Taken:
+        logger.warning("Another run holds the bulk message %s now", bulk.pk)
+
+
+def _save(bulk: WhatsAppBulk, **changes: object) -> None:
+    """Write these changes, which proves that the lease is still this run's. Raises Taken."""
+    if not WhatsAppBulk.objects.filter(pk=bulk.pk, claimed_until=bulk.claimed_until).update(**changes):
+        raise Taken
+
+
+def _tell(bulk: WhatsAppBulk, user_ids: list[int], now: Clock) -> list[WhatsAppNotification]:
+    """Write the notifications of these people; those that are new. Somebody who breaks a chunk is put aside."""
+    try:
+        return _write(bulk, user_ids, now())
+    except WRONG_FOR_EVERYBODY:
+        raise
+    except Exception:
+        if len(user_ids) == 1:
+            logger.exception("The bulk message %s could not be written for %s", bulk.pk, user_ids[0])
+            _note_refusals(bulk, {user_ids[0]: _("An unexpected error, which the log explains.")})
+            return []
+    middle = len(user_ids) // 2
+    return _tell(bulk, user_ids[:middle], now) + _tell(bulk, user_ids[middle:], now)
+
+
+def _write(bulk: WhatsAppBulk, user_ids: list[int], at: datetime) -> list[WhatsAppNotification]:
+    claimed_until = at + LEASE
+    with transaction.atomic():
+        # First, because the row's lock lets no other run begin before this chunk is written.
+        _save(bulk, claimed_until=claimed_until)
+        people = User.objects.in_bulk(user_ids)
+        drafts = {user_id: _draft(bulk, people.get(user_id), user_id) for user_id in user_ids}
+        new, refusals = outbox.post_all(list(drafts.values()), at)
+    bulk.claimed_until = claimed_until
+    reasons = {user_id: refusals.get(draft.idempotency_key) for user_id, draft in drafts.items()}
+    _note_refusals(bulk, reasons)
     return new
 
 
-@transaction.atomic
-def _post(bulk: WhatsAppBulk, user: User | None, user_id: int, at: datetime) -> tuple[WhatsAppNotification, bool]:
-    return outbox.post(
-        Draft(
-            user=user,
-            message_content=bulk.message_content,
-            source_app=bulk.source_app,
-            message_type=bulk.message_type,
-            category=bulk.category,
-            title=bulk.title,
-            priority=bulk.priority,
-            idempotency_key=f"bulk:{bulk.pk}:{user_id}",
-        ),
-        at,
+def _note_refusals(bulk: WhatsAppBulk, reasons: Mapping[int, str | None]) -> None:
+    """Note of each of these people why they are not told, or None; it replaces what a run that died has noted."""
+    refusals = bulk.refusals | {str(user_id): reason for user_id, reason in reasons.items()}
+    refusals = {user_id: reason for user_id, reason in refusals.items() if reason}
+    if refusals != bulk.refusals:
+        _save(bulk, refusals=refusals)
+        bulk.refusals = refusals
+
+
+def _draft(bulk: WhatsAppBulk, user: User | None, user_id: int) -> Draft:
+    return Draft(
+        user=user,
+        message_content=bulk.message_content,
+        source_app=bulk.source_app,
+        message_type=bulk.message_type,
+        category=bulk.category,
+        title=bulk.title,
+        priority=bulk.priority,
+        idempotency_key=f"bulk:{bulk.pk}:{user_id}",
     )

@@ -11,7 +11,7 @@ from whatsapp_monitoring_app.models import WhatsAppSender
 from whatsapp_monitoring_app.services import error_catalogue
 
 SYSTEM_SENDER = "systeme"
-SENDER_LABELS = {"chine": "Chine", "mali": "Mali", SYSTEM_SENDER: "Système"}
+SYSTEM_SENDER_LABEL = "Système"
 
 
 def provision(apps: Any = None, **signal: Any) -> None:
@@ -21,10 +21,11 @@ def provision(apps: Any = None, **signal: Any) -> None:
     """
     if apps and "whatsappsender" not in apps.all_models["whatsapp_monitoring_app"]:
         return  # the app was migrated back to nothing
+    # First, because an office may speak through it.
+    _provide_sender(SYSTEM_SENDER, SYSTEM_SENDER_LABEL)
     for scope in scopes.all_scopes().values():
         _provide_permission(scope)
-        _provide_sender(scope.sender)
-    _provide_sender(SYSTEM_SENDER)
+        _provide_sender(scope.sender, scope.sender_label)
     error_catalogue.provision()
 
 
@@ -38,5 +39,5 @@ def _provide_permission(scope: scopes.Scope) -> None:
     group.permissions.add(permission)
 
 
-def _provide_sender(code: str) -> None:
-    WhatsAppSender.objects.get_or_create(code=code, defaults={"label": SENDER_LABELS.get(code, code.capitalize())})
+def _provide_sender(code: str, label: str) -> None:
+    WhatsAppSender.objects.get_or_create(code=code, defaults={"label": label or code.capitalize()})

@@ -20,7 +20,6 @@ from whatsapp_monitoring_app.models import (
     ErrorClass,
     Status,
     Trigger,
-    WhatsAppBulk,
     WhatsAppNotification,
     WhatsAppReceipt,
     WhatsAppSender,
@@ -28,7 +27,7 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.models.notifications import LEASE, NotificationQuerySet
 from whatsapp_monitoring_app.providers.base import ProviderError, Uncertain
-from whatsapp_monitoring_app.services import cancellation, delivery, message_types, receipts, routing, verdicts
+from whatsapp_monitoring_app.services import bulks, cancellation, delivery, message_types, receipts, routing, verdicts
 from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
@@ -157,8 +156,8 @@ def _sweep_size() -> int:
 
 
 def lost_bulks(at: datetime) -> list[uuid.UUID]:
-    """Bulk messages that were asked for but not, or not completely, turned into notifications."""
-    lost = WhatsAppBulk.objects.filter(finished_at=None, created_at__lt=at - PATIENCE)
+    """Bulk messages that are not, or not completely, turned into notifications, and that nobody works on."""
+    lost = bulks.unheld(at).filter(created_at__lt=at - PATIENCE)
     return list(lost.values_list("pk", flat=True)[:BATCH])
 
 
