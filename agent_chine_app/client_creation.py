@@ -128,8 +128,25 @@ def _tell_once(code: uuid.UUID, at: datetime) -> None:
     creation.succeed(at)
 
 
-def tell(client: Client) -> uuid.UUID:
-    """Owe the client the message that carries their first-password link, once; the notification's code."""
+class HasPassword(ValueError):
+    """The client has chosen a password: a first-password link is of no use to them. A sentence for people."""
+
+
+def tell_again(client: Client, request_id: uuid.UUID) -> uuid.UUID:
+    """Owe the client another first-password link, once for each request; the notification's code.
+
+    Raises HasPassword, or what send_whatsapp_async raises.
+    """
+    if client.user.has_usable_password():
+        raise HasPassword(_("%(client)s has chosen a password already, and needs no link.") % {"client": client})
+    return tell(client, f"account_creation:{client.pk}:{request_id}")
+
+
+def tell(client: Client, idempotency_key: str = "") -> uuid.UUID:
+    """Owe the client the message that carries their first-password link, once for each key; the notification's code.
+
+    Without a key it is their first one.
+    """
     with translation.override(client.user.language):
         text = _(
             "Hello %(name)s, your TS Air Cargo account is ready. Choose your password here: %(link)s "
@@ -146,6 +163,6 @@ def tell(client: Client) -> uuid.UUID:
         priority=1,
         subject=f"client:{client.pk}",
         is_secret=True,
-        idempotency_key=f"account_creation:{client.pk}",
+        idempotency_key=idempotency_key or f"account_creation:{client.pk}",
     )
     return uuid.UUID(task.id)

@@ -25,6 +25,12 @@ class ClientForm(forms.Form):
     language = forms.ChoiceField(label=_("Language of the messages"), choices=settings.LANGUAGES)
 
 
+class NewLinkForm(forms.Form):
+    """A new first-password link. `request_id` is made with the form: posting it twice sends one."""
+
+    request_id = forms.UUIDField(widget=forms.HiddenInput)
+
+
 class ColisForm(forms.ModelForm[Colis]):
     request_id = forms.UUIDField(widget=forms.HiddenInput)
     client = forms.ModelChoiceField(

@@ -11,6 +11,8 @@ scope = AgentChineConfig.scope
 urlpatterns = [
     path("", views.HomeView.as_view(scope=scope), name="home"),
     path("clients/", views.ClientListView.as_view(scope=scope), name="client_list"),
+    path("clients/<int:pk>/", views.ClientDetailsView.as_view(scope=scope), name="client_details"),
+    path("clients/<int:pk>/new-link/", views.NewLinkView.as_view(scope=scope), name="client_new_link"),
     path("clients/new/", views.ClientCreateView.as_view(scope=scope), name="client_create"),
     path("clients/creations/<uuid:code>/", views.ClientCreationView.as_view(scope=scope), name="client_creation"),
     path("colis/", ColisListView.as_view(scope=scope), name="colis_list"),

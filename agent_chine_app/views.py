@@ -13,11 +13,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from agent_chine_app import client_async_utils
+from agent_chine_app import client_async_utils, client_creation
 from agent_chine_app.apps import AgentChineConfig
-from agent_chine_app.forms import ClientForm, ColisForm
+from agent_chine_app.forms import ClientForm, ColisForm, NewLinkForm
 from agent_chine_app.models import Client, ClientCreation, Colis
 from agent_chine_app.notifications import notify_colis_created
+from whatsapp_monitoring_app.models import WhatsAppInbound, WhatsAppOptOut
 from whatsapp_monitoring_app.services import statistics
 from whatsapp_monitoring_app.views.scoped import ScopedJsonMixin, ScopedMixin
 
@@ -53,6 +54,50 @@ class ClientListView(ScopedMixin):
         found = clients.matching(text) if text else clients
         page = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
         return self.render_to_response(self.get_context_data(title=_("Clients"), page=page, q=text))
+
+
+class ClientDetailsView(ScopedMixin):
+    """One client: who they are, what they ship, what they were told, what they wrote."""
+
+    template_name = "client_details.html"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        client = get_object_or_404(Client.objects.select_related("user"), pk=pk)
+        told = list(self.notifications().told_to(client.user)[: RECENT + 1])
+        number = client.user.telephone
+        context = self.get_context_data(
+            title=str(client),
+            client=client,
+            colis_list=client.colis.all()[:RECENT],
+            colis_count=client.colis.count(),
+            notifications=told[:RECENT],
+            has_more_messages=len(told) > RECENT,
+            replies=WhatsAppInbound.objects.visible_to(self.office).filter(phone_number=number)[:RECENT],
+            opt_out=WhatsAppOptOut.objects.filter(phone_number=number).first(),
+            link_form=None if client.user.has_usable_password() else NewLinkForm(initial={"request_id": uuid.uuid4()}),
+        )
+        return self.render_to_response(context)
+
+
+class NewLinkView(ScopedMixin):
+    """Send the client another first-password link: the one that they had is too old, or lost."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        client = get_object_or_404(Client.objects.select_related("user"), pk=pk)
+        form = NewLinkForm(request.POST)
+        if not form.is_valid():
+            messages.warning(request, _("Nothing was sent. Press the button again."))
+            return redirect(f"{self.office.office}:client_details", pk=pk)
+        try:
+            code = client_creation.tell_again(client, form.cleaned_data["request_id"])
+        except ValueError as error:
+            messages.warning(request, str(error))
+            return redirect(f"{self.office.office}:client_details", pk=pk)
+        text = _("A new link is on its way to %(client)s. Its result will show here.")
+        messages.success(request, text % {"client": client})
+        return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
 
 
 class ClientCreateView(ScopedMixin):

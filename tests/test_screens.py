@@ -143,6 +143,9 @@ def test_the_details_of_a_message_are_shown_in_every_state(
     retry = reverse(page.replace("attempt_details", "retry"), args=[one.pk])
     assert (f'action="{retry}"' in html) == one.can_retry
     assert one.can_retry == (status in (Status.FAILED, Status.UNCONFIRMED, Status.RETRY_SCHEDULED))
+    for name in ("whatsapp_confirm_arrival", "whatsapp_give_up"):
+        decide = reverse(page.replace("whatsapp_attempt_details", name), args=[one.pk])
+        assert (f'"{decide}"' in html) == (status == Status.UNCONFIRMED)
 
 
 @EVERY_PAGE

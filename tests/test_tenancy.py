@@ -26,6 +26,8 @@ ROLES = ("anonymous", "client", *OFFICES, "superuser")
 METHODS = {
     "home": {"get"},
     "client_list": {"get"},
+    "client_details": {"get"},
+    "client_new_link": {"post"},
     "client_create": {"get", "post"},
     "client_creation": {"get"},
     "colis_list": {"get"},
@@ -39,6 +41,8 @@ METHODS = {
     "whatsapp_attempt_details": {"get"},
     "whatsapp_retry": {"post"},
     "whatsapp_cancel": {"get", "post"},
+    "whatsapp_confirm_arrival": {"post"},
+    "whatsapp_give_up": {"get", "post"},
 }
 JSON_SCREENS = {"create_client_api", "client_creation_status"}
 # Addresses of no office: their own tests say who may open them.
@@ -119,12 +123,27 @@ def values(notifications: dict[str, WhatsAppNotification]) -> dict[str, Any]:
     creation = ClientCreation.objects.create(telephone="+22376123456", first_name="Jean", last_name="Dupont")
     # Something to cancel: only what waits can be.
     waiting = {office: rows.notification(office, Status.PENDING, title="waits").pk for office in OFFICES}
-    return {"pk": colis.pk, "task_id": str(creation.pk), "creation": creation.pk, "waiting": waiting}
+    # Something to decide on: only what nobody knows of can be.
+    doubtful = {office: rows.notification(office, Status.UNCONFIRMED, title="doubtful").pk for office in OFFICES}
+    return {
+        "pk": colis.pk,
+        "client": client.pk,
+        "task_id": str(creation.pk),
+        "creation": creation.pk,
+        "waiting": waiting,
+        "doubtful": doubtful,
+    }
 
 
 def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotification) -> str:
-    codes = {"client_creation": values["creation"], "whatsapp_cancel": values["waiting"][screen.office]}
-    return screen.url({**values, "code": codes.get(screen.name, notification.pk)})
+    codes = {
+        "client_creation": values["creation"],
+        "whatsapp_cancel": values["waiting"][screen.office],
+        "whatsapp_confirm_arrival": values["doubtful"][screen.office],
+        "whatsapp_give_up": values["doubtful"][screen.office],
+    }
+    pk = values["client" if screen.name.startswith("client_") else "pk"]
+    return screen.url({**values, "pk": pk, "code": codes.get(screen.name, notification.pk)})
 
 
 def may_open(role: str, screen: Screen) -> bool:
@@ -138,7 +157,7 @@ def test_every_address_is_known():
     assert {screen.name for screen in SCREENS if screen.office == "admin_mali"} == {
         screen.name for screen in SCREENS if screen.office == "admin_chine"
     }
-    assert len(SCREENS) == 37
+    assert len(SCREENS) == 47
 
 
 @EVERY_SCREEN
@@ -314,6 +333,21 @@ def test_a_foreign_message_cannot_be_cancelled(office: str, values: dict[str, An
 
     browser.post(reverse(f"{office}:whatsapp_cancel", args=[values["waiting"][office]]))
     assert WhatsAppNotification.objects.get(status=Status.CANCELLED).source_app == office
+
+
+@pytest.mark.parametrize("name", ["whatsapp_confirm_arrival", "whatsapp_give_up"])
+@pytest.mark.parametrize("office", AGENT_OFFICES)
+def test_a_foreign_message_cannot_be_settled(office: str, name: str, values: dict[str, Any]):
+    browser = browser_of(office)
+    before = rows.everything()
+    for foreign in set(OFFICES) - {office}:
+        assert browser.post(reverse(f"{office}:{name}", args=[values["doubtful"][foreign]])).status_code == 404
+    assert browser.get(reverse(f"{office}:whatsapp_give_up", args=[values["doubtful"][foreign]])).status_code == 404
+    assert rows.everything() == before
+
+    browser.post(reverse(f"{office}:{name}", args=[values["doubtful"][office]]))
+    settled = WhatsAppNotification.objects.get(settled_by__isnull=False)
+    assert (settled.source_app, settled.settled_by_id) == (office, int(browser.session["_auth_user_id"]))
 
 
 @pytest.mark.parametrize("office", OFFICES)

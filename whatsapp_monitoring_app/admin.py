@@ -69,7 +69,7 @@ class BulkAdmin(ReadOnly, admin.ModelAdmin[WhatsAppBulk]):
 
 @admin.register(WhatsAppInbound)
 class InboundAdmin(ReadOnly, admin.ModelAdmin[WhatsAppInbound]):
-    list_display = ("occurred_at", "phone_number", "profile_name", "text")
+    list_display = ("occurred_at", "phone_number", "profile_name", "said", "account_id")
     search_fields = ("phone_number", "text")
 
 

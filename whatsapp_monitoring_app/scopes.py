@@ -12,6 +12,9 @@ from django.apps import apps
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+# Speaks for the company, not for an office: accounts and codes.
+SYSTEM_SENDER = "systeme"
+
 
 class UnknownOffice(ValueError):
     """No installed app is this office. Its message is a sentence for people."""
@@ -46,6 +49,11 @@ class Scope:
     @property
     def permission(self) -> str:
         return f"accounts.{self.codename}"
+
+    @property
+    def voices(self) -> frozenset[str]:
+        """The codes of the senders through which this office's clients are written to."""
+        return frozenset({self.sender, SYSTEM_SENDER})
 
     @property
     def app(self) -> str:

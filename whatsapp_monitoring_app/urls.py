@@ -42,4 +42,14 @@ def details_urls(scope: Scope) -> list[URLPattern]:
             monitoring.CancelView.as_view(scope=scope),
             name="whatsapp_cancel",
         ),
+        path(
+            "whatsapp/monitoring/<uuid:code>/arrived/",
+            monitoring.ConfirmArrivalView.as_view(scope=scope),
+            name="whatsapp_confirm_arrival",
+        ),
+        path(
+            "whatsapp/monitoring/<uuid:code>/give-up/",
+            monitoring.GiveUpView.as_view(scope=scope),
+            name="whatsapp_give_up",
+        ),
     ]

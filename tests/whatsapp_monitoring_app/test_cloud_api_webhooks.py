@@ -10,7 +10,7 @@ import pytest
 from django.test import override_settings
 
 from whatsapp_monitoring_app.models import ErrorClass
-from whatsapp_monitoring_app.providers.base import Kind, ProviderError, ReceiptEvent
+from whatsapp_monitoring_app.providers.base import Kind, PreferenceEvent, ProviderError, ReceiptEvent
 from whatsapp_monitoring_app.providers.cloud_api import CloudApi
 
 cloud_api = CloudApi()
@@ -144,12 +144,15 @@ HOSTILE: list[Any] = [
     {"entry": [{"changes": None}, {"changes": {}}, {"changes": [None, 7, [], {}]}]},
     {"entry": [{"changes": [{"value": None}, {"value": []}, {"value": "x"}, {"value": {}}]}]},
     *[payload({"statuses": statuses}) for statuses in NO_STATUSES],
+    *[payload({"user_preferences": choices}) for choices in NO_STATUSES],
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_payload_of_another_shape_holds_no_receipt(hostile: dict[str, Any]):
+def test_a_payload_of_another_shape_holds_nothing(hostile: dict[str, Any]):
     assert cloud_api.receipts(hostile) == []
+    assert cloud_api.inbound(hostile) == []
+    assert cloud_api.preferences(hostile) == []
 
 
 def test_a_hostile_neighbour_costs_no_receipt():
@@ -173,6 +176,69 @@ def test_texts_are_cut_and_cleaned_until_postgresql_takes_them():
     for text in (receipt.provider_message_id, receipt.tracking, receipt.error.code, receipt.error.message):
         assert "\x00" not in text
         assert text.encode()
+
+
+# From Meta's page on the webhook field user_preferences.
+STOP = {
+    "wa_id": "22376123456",
+    "detail": "User requested to stop marketing messages",
+    "category": "marketing_messages",
+    "value": "stop",
+    "timestamp": 1731705721,
+}
+RESUME = STOP | {"detail": "User requested to resume marketing messages", "value": "resume", "timestamp": "1731705999"}
+
+
+def preferences(*choices: Any, **members: Any) -> list[PreferenceEvent]:
+    contacts = [{"profile": {"name": "Awa"}, "wa_id": "22376123456"}]
+    held = {**value(), "contacts": contacts, "user_preferences": list(choices), **members}
+    return cloud_api.preferences(json.loads(json.dumps(payload(held))))
+
+
+def test_the_choices_of_a_person_are_understood():
+    stop, resume = preferences(STOP, RESUME)
+    assert stop == PreferenceEvent(
+        phone_number="+22376123456",
+        wants_messages=False,
+        reason="User requested to stop marketing messages",
+        occurred_at=datetime(2024, 11, 15, 21, 22, 1, tzinfo=UTC),
+        profile_name="Awa",
+        account_id="106540352242922",
+    )
+    assert (resume.wants_messages, resume.occurred_at.timestamp()) == (True, 1731705999)
+
+
+def test_each_choice_has_an_id_of_its_own_which_is_the_same_every_time():
+    events = preferences(STOP, RESUME, STOP | {"timestamp": 1731705722}, STOP | {"wa_id": "22376123457"}, STOP)
+    ids = [event.provider_message_id for event in events]
+    assert len(set(ids)) == 4
+    assert ids[0] == ids[4]
+    assert max(map(len, ids)) <= 200
+
+
+@pytest.mark.parametrize("member", ["wa_id", "category", "value", "timestamp"])
+@pytest.mark.parametrize("missing", ["absent", None, "", [], {}, "soon"], ids=repr)
+def test_a_choice_that_is_not_understood_is_left_out_alone(member: str, missing: object):
+    broken = dict(STOP, **{member: missing})
+    if missing == "absent":
+        del broken[member]
+    assert [event.wants_messages for event in preferences(broken, RESUME)] == [True]
+
+
+@pytest.mark.parametrize(
+    "members", [{"contacts": None}, {"contacts": [None, {"profile": "x"}]}, {"metadata": []}], ids=repr
+)
+def test_a_choice_needs_neither_a_name_nor_our_number(members: dict[str, Any]):
+    (event,) = preferences(STOP, **members)
+    assert (event.phone_number, event.wants_messages) == ("+22376123456", False)
+    assert (event.profile_name == "", event.account_id == "") == ("contacts" in members, "metadata" in members)
+
+
+@pytest.mark.parametrize("detail", [None, [], 7, "x\x00" + "y" * 900], ids=["none", "list", "number", "too long"])
+def test_the_reason_of_a_choice_is_cut_and_cleaned_until_postgresql_takes_it(detail: object):
+    (event,) = preferences(STOP | {"detail": detail})
+    assert len(event.reason) <= 200
+    assert "\x00" not in event.reason
 
 
 SECRET = "app secret"

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test import Client
 from django.utils import translation
 
 from accounts.models import User
@@ -27,7 +30,7 @@ from tests.whatsapp_monitoring_app.scripts import (
     refused,
     snapshot,
 )
-from whatsapp_monitoring_app import providers
+from whatsapp_monitoring_app import providers, scopes
 from whatsapp_monitoring_app.models import (
     CancelReason,
     ErrorClass,
@@ -35,9 +38,17 @@ from whatsapp_monitoring_app.models import (
     WhatsAppInbound,
     WhatsAppNotification,
     WhatsAppOptOut,
+    WhatsAppSender,
 )
 from whatsapp_monitoring_app.models.statuses import WAITING
-from whatsapp_monitoring_app.providers.base import HttpAnswer, InboundEvent, Kind, ProviderError, ReceiptEvent
+from whatsapp_monitoring_app.providers.base import (
+    HttpAnswer,
+    InboundEvent,
+    Kind,
+    PreferenceEvent,
+    ProviderError,
+    ReceiptEvent,
+)
 from whatsapp_monitoring_app.services import bulks, inbound, outbox, receipts, recovery, webhooks
 from whatsapp_monitoring_app.services.message_types import ESSENTIAL_TYPES
 from whatsapp_monitoring_app.tasks import apply_whatsapp_webhook, send_whatsapp_async
@@ -53,7 +64,7 @@ CANCELLED = (Status.CANCELLED, CancelReason.OPT_OUT)
 def event(
     text: str, message_id: str = "", number: str = NUMBER, occurred_at: datetime = NOW, name: str = ""
 ) -> InboundEvent:
-    return InboundEvent(message_id or f"wamid.in.{text}.{occurred_at}", number, text, occurred_at, name)
+    return InboundEvent(message_id or f"wamid.in.{number}.{text}.{occurred_at}", number, text, occurred_at, name)
 
 
 def write(text: str, at: datetime = NOW, **more: Any) -> WhatsAppNotification | None:
@@ -295,6 +306,189 @@ def test_a_message_that_was_at_the_provider_is_not_tried_again_after_the_stop():
     assert recovery.cancel_refused(NOW + 2 * MINUTE) == 0
 
 
+ELSEWHERE = "+22306123456"  # how the person's id differs from the number that we write to
+
+
+def told(number: str, wa_id: str, **fields: Any) -> WhatsAppNotification:
+    """A message that WhatsApp accepted for this number, and whose person it knows by this id."""
+    notification = post(phone_number=number, **fields)
+    return attempt(notification, Provider(accepted(f"wamid.{notification.pk}", wa_id)))
+
+
+def numbers_out() -> set[str]:
+    return set(WhatsAppOptOut.objects.values_list("phone_number", flat=True))
+
+
+def test_a_stop_counts_for_every_number_that_whatsapp_knows_by_the_same_id():
+    told(NUMBER, ELSEWHERE[1:])
+    told(OTHER, OTHER[1:])
+    waiting, others = post(), post(phone_number=OTHER)
+    write("STOP", number=ELSEWHERE)
+    assert numbers_out() == {ELSEWHERE, NUMBER}
+    assert fate(waiting) == CANCELLED
+    assert fate(others) == (Status.PENDING, "")
+    assert fate(post(NOW + MINUTE)) == CANCELLED
+
+
+def test_the_confirmation_is_one_and_goes_to_the_number_that_we_know(make_user: Callable[..., User]):
+    user = make_user(NUMBER, language="en")
+    told(NUMBER, ELSEWHERE[1:], source_app="agent_chine")
+    confirmation = write("STOP", number=ELSEWHERE)
+    assert confirmation
+    assert (confirmation.phone_number, confirmation.user, confirmation.language) == (NUMBER, user, "en")
+    assert (confirmation.source_app, confirmation.message_content[:7]) == ("agent_chine", "You wil")
+    assert WhatsAppNotification.objects.filter(message_type="opt_out_confirmation").count() == 1
+    assert write("STOP", NOW + MINUTE, number=ELSEWHERE) is None
+
+
+def test_a_start_counts_for_the_same_numbers_and_is_confirmed_once():
+    told(NUMBER, ELSEWHERE[1:])
+    write("STOP", number=ELSEWHERE)
+    WhatsAppOptOut.objects.create(phone_number=OTHER, reason="STOP", created_at=NOW)
+    confirmation = write("START", NOW + MINUTE, number=ELSEWHERE)
+    assert confirmation
+    assert confirmation.phone_number == NUMBER
+    assert numbers_out() == {OTHER}
+
+
+def test_a_stop_reaches_a_number_that_got_the_id_only_since():
+    write("STOP", number=ELSEWHERE)
+    told(NUMBER, ELSEWHERE[1:])
+    assert write("STOP", NOW + MINUTE, number=ELSEWHERE)
+    assert numbers_out() == {ELSEWHERE, NUMBER}
+
+
+def test_what_has_no_id_is_nobodys():
+    post()
+    assert list(WhatsAppNotification.objects.known_as("")) == []
+    assert list(WhatsAppNotification.objects.known_as(NUMBER[1:])) == []
+
+
+def test_whom_an_id_speaks_of_is_found_by_its_index():
+    question = WhatsAppNotification.objects.known_as(ELSEWHERE[1:]).order_by()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "notification_by_wa_id" in question.explain()
+
+
+def choose(
+    wants_messages: bool, occurred_at: datetime = NOW, at: datetime | None = None, number: str = NUMBER
+) -> None:
+    """The person chooses this in WhatsApp's own settings."""
+    reason = "User requested to resume" if wants_messages else "User requested to stop marketing messages"
+    event = PreferenceEvent(number, wants_messages, reason, occurred_at, "Awa", "106540352242922")
+    inbound.take_preference("cloud_api", event, at or occurred_at)
+
+
+def test_a_stop_that_is_chosen_is_obeyed_and_not_confirmed():
+    waiting, essential, others = post(), post(message_type="payment"), post(phone_number=OTHER)
+    choose(False, NOW, at=NOW + SECOND)
+    (entry,) = WhatsAppOptOut.objects.all()
+    assert (entry.phone_number, entry.reason) == (NUMBER, "User requested to stop marketing messages")
+    assert entry.created_at == NOW
+    assert fate(waiting) == CANCELLED
+    assert waiting.cancelled_at == NOW + SECOND
+    assert [fate(row)[0] for row in (essential, others)] == [Status.PENDING] * 2
+    assert WhatsAppNotification.objects.count() == 3
+
+
+@pytest.mark.parametrize("stop", [partial(choose, False), partial(write, "STOP")], ids=["chosen", "written"])
+def test_a_resumption_that_is_chosen_undoes_either_stop_and_is_not_confirmed(stop: Callable[[], Any]):
+    stop()
+    before = snapshot(WhatsAppNotification)
+    choose(True, NOW + MINUTE)
+    assert not has_opted_out()
+    assert snapshot(WhatsAppNotification) == before
+    assert post(NOW + MINUTE).status == Status.PENDING
+
+
+def test_a_choice_is_kept_among_what_the_person_wrote_and_shown_in_words():
+    choose(False)
+    choose(True, NOW + MINUTE)
+    resumed, stopped = WhatsAppInbound.objects.all()
+    assert (stopped.phone_number, stopped.profile_name, stopped.account_id) == (NUMBER, "Awa", "106540352242922")
+    assert (stopped.occurred_at, stopped.is_choice, resumed.is_choice) == (NOW, True, True)
+    with translation.override("en"):
+        assert stopped.said == "Stopped our messages in WhatsApp’s settings"
+        assert resumed.said == "Allowed our messages again in WhatsApp’s settings"
+
+
+@pytest.mark.parametrize("text", ["[stop]", "[resume]", "preference:"])
+def test_what_somebody_types_is_never_taken_for_a_choice(text: str):
+    write(text)
+    (message,) = WhatsAppInbound.objects.all()
+    assert (message.is_choice, message.said) == (False, text)
+
+
+def test_a_choice_counts_for_every_number_that_whatsapp_knows_by_the_same_id():
+    told(NUMBER, ELSEWHERE[1:])
+    choose(False, number=ELSEWHERE)
+    assert numbers_out() == {ELSEWHERE, NUMBER}
+    choose(True, NOW + MINUTE, number=ELSEWHERE)
+    assert numbers_out() == set()
+
+
+SAY: dict[str, Callable[..., Any]] = {
+    "STOP": partial(write, "STOP"),
+    "START": partial(write, "START"),
+    "stop": partial(choose, False),
+    "resume": partial(choose, True),
+}
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [(older, newer) for older in SAY for newer in SAY if not (older.isupper() and newer.isupper())],
+    ids="-".join,
+)
+@pytest.mark.parametrize("is_out", [True, False], ids=["who was out", "who was in"])
+def test_the_last_word_or_choice_counts_in_whatever_order_they_come(older: str, newer: str, is_out: bool):
+    if is_out:
+        write("STOP", NOW - MINUTE)
+    SAY[newer](occurred_at=NOW + SECOND, at=NOW + SECOND)
+    before = snapshot(WhatsAppOptOut, WhatsAppNotification)
+    SAY[older](occurred_at=NOW, at=NOW + MINUTE)
+    assert has_opted_out() == (newer.lower() == "stop")
+    assert snapshot(WhatsAppOptOut, WhatsAppNotification) == before
+
+
+@pytest.mark.parametrize(
+    "said",
+    [("stop",), ("stop", "resume"), ("stop", "resume", "stop"), ("stop", "START"), ("STOP", "resume")],
+    ids="-".join,
+)
+def test_choices_that_are_told_again_change_nothing(said: tuple[str, ...]):
+    for number, word in enumerate(said):
+        SAY[word](occurred_at=NOW + number * MINUTE, at=NOW)
+    before = snapshot(WhatsAppNotification, WhatsAppOptOut, WhatsAppInbound)
+    for number, word in enumerate(said):
+        SAY[word](occurred_at=NOW + number * MINUTE, at=NOW + 9 * MINUTE)
+    assert snapshot(WhatsAppNotification, WhatsAppOptOut, WhatsAppInbound) == before
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "is_out"), [(NOW - SECOND, True), (NOW + SECOND, False)], ids=["older", "newer"]
+)
+def test_a_resumption_undoes_no_refusal_that_was_noted_afterwards(occurred_at: datetime, is_out: bool):
+    inbound.opt_out(NUMBER, "131050", NOW)
+    choose(True, occurred_at, at=NOW + MINUTE)
+    assert has_opted_out() == is_out
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("words", [("STOP", "resume"), ("stop", "START"), ("STOP", "START")], ids="-".join)
+def test_of_two_words_at_the_same_moment_the_later_one_counts(words: tuple[str, str]):
+    for number in range(10):
+        phone_number = f"+2237612{number:04}"
+        at_once(
+            *[
+                partial(SAY[word], number=phone_number, occurred_at=NOW + second * SECOND, at=NOW)
+                for second, word in enumerate(words)
+            ]
+        )
+        assert not has_opted_out(phone_number)
+
+
 def check_metas_own_stop(notification: WhatsAppNotification, waiting: WhatsAppNotification) -> None:
     assert fate(notification) == (Status.FAILED, "")
     assert notification.error_class == ErrorClass.OPT_OUT
@@ -349,6 +543,87 @@ def test_each_shape_of_meta_is_understood(shape: dict[str, Any], text: str):
     (one,) = understood(shape, contacts=[{"profile": {"name": "Awa"}, "wa_id": "22376123456"}])
     assert (one.text, one.phone_number, one.provider_message_id) == (text, NUMBER, "wamid.in")
     assert (one.profile_name, one.occurred_at.timestamp()) == ("Awa", 1_790_000_000)
+
+
+def test_the_number_of_ours_that_was_written_to_is_kept():
+    (one,) = understood(message(body="Bonjour"))
+    inbound.take("cloud_api", one, NOW)
+    assert WhatsAppInbound.objects.get().account_id == "1"
+
+
+@pytest.mark.parametrize("metadata", [None, [], "x", {}, {"phone_number_id": None}, {"phone_number_id": {}}], ids=repr)
+def test_a_payload_that_does_not_tell_our_number_is_understood(metadata: Any):
+    value = {"metadata": metadata, "messages": [message(body="STOP")]}
+    (one,) = providers.get("cloud_api").inbound({"entry": [{"changes": [{"value": value}]}]})
+    assert one.account_id == ""
+
+
+@pytest.mark.parametrize("account_id", [106540352242922, "1\x00" + "0" * 200], ids=["a number", "too long"])
+def test_an_odd_number_of_ours_is_cut_until_postgresql_takes_it(account_id: Any):
+    value = {"metadata": {"phone_number_id": account_id}, "messages": [message(body="Bonjour")]}
+    (one,) = providers.get("cloud_api").inbound({"entry": [{"changes": [{"value": value}]}]})
+    inbound.take("cloud_api", one, NOW)
+    assert WhatsAppInbound.objects.get().account_id == str(account_id).replace("\x00", "")[:80]
+
+
+ACCOUNTS = {"chine": "1001", "mali": "1002", "systeme": "1003"}
+WRITTEN_TO = ("", "1001", "1002", "1003", "environment", "strange")
+
+
+@pytest.fixture
+def accounts() -> None:
+    for code, account_id in ACCOUNTS.items():
+        WhatsAppSender.objects.filter(code=code).update(account_id=account_id)
+    for number in WRITTEN_TO:
+        row = event(f"to {number}")
+        inbound.take("cloud_api", replace(row, account_id=number), NOW)
+
+
+def read_in(office: str) -> set[str]:
+    return {one.account_id for one in WhatsAppInbound.objects.visible_to(scopes.get(office))}
+
+
+@pytest.mark.parametrize(
+    ("office", "read"),
+    [
+        ("agent_chine", {"", "1001", "1003"}),
+        ("agent_mali", {"", "1002", "1003"}),
+        ("admin_chine", set(WRITTEN_TO)),
+        ("admin_mali", set(WRITTEN_TO)),
+    ],
+    ids=["agent_chine", "agent_mali", "admin_chine", "admin_mali"],
+)
+def test_an_office_reads_what_was_written_to_a_number_that_it_speaks_through(
+    office: str, read: set[str], accounts: None, settings: Any
+):
+    settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID = "environment"
+    assert read_in(office) == read
+
+
+@pytest.mark.parametrize("code", ["mali", "systeme"])
+def test_a_sender_without_an_account_of_its_own_speaks_through_the_one_of_the_environment(
+    code: str, accounts: None, settings: Any
+):
+    settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID = "environment"
+    WhatsAppSender.objects.filter(code=code).update(account_id="")
+    assert read_in("agent_mali") == {"", "1002", "1003", "environment"} - {ACCOUNTS[code]}
+
+
+def test_the_details_show_what_the_office_may_read(accounts: None, log_in: Callable[..., Client]):
+    notification = post()
+    shown = {
+        office: log_in(office)
+        .get(f"/{office.replace('_', '-')}/whatsapp/monitoring/{notification.pk}/")
+        .content.decode()
+        for office in ("agent_mali", "admin_mali")
+    }
+    assert [
+        (text in shown["agent_mali"], text in shown["admin_mali"]) for text in ("to 1001", "to 1002", "to 1003")
+    ] == [
+        (False, True),
+        (True, True),
+        (True, True),
+    ]
 
 
 def test_a_person_without_a_number_is_understood():
@@ -424,6 +699,19 @@ def test_a_payload_brings_receipts_and_messages_and_is_safe_to_repeat():
     assert (second.event_count, second.answers, second.errors) == (2, [], [])
     assert fate(notification)[0] == Status.DELIVERED
     assert has_opted_out()
+
+
+def test_a_payload_of_preferences_is_obeyed_answered_by_nothing_and_safe_to_repeat():
+    choice = {"wa_id": "22376123456", "detail": "User requested to stop marketing messages", "value": "stop"}
+    choices = [choice | {"category": "marketing_messages", "timestamp": 1790000000}, None, {"wa_id": 7}]
+    value = {"messaging_product": "whatsapp", "user_preferences": choices}
+    body = json.dumps({"entry": [{"changes": [{"value": value, "field": "user_preferences"}]}]}).encode()
+    log = webhooks.store("cloud_api", body, NOW)
+    first, second = webhooks.process(log.pk, NOW), webhooks.process(log.pk, NOW)
+    assert (first.event_count, first.answers, first.errors) == (1, [], [])
+    assert (second.event_count, second.answers, second.errors) == (1, [], [])
+    assert numbers_out() == {NUMBER}
+    assert WhatsAppInbound.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,12 +6,15 @@ from functools import partial
 from uuid import UUID
 
 import pytest
+from django.test import Client as Browser
+from django.utils import translation
 
 from accounts.models import User
 from tests.stack import Stack
 from tests.waiting import eventually
 from tests.whatsapp_monitoring_app.scripts import (
     NOW,
+    NUMBER,
     Provider,
     accepted,
     at_once,
@@ -22,14 +25,16 @@ from tests.whatsapp_monitoring_app.scripts import (
     refused,
     snapshot,
 )
-from whatsapp_monitoring_app.models import Status, Trigger, WhatsAppNotification
+from whatsapp_monitoring_app.models import Status, Trigger, WhatsAppNotification, WhatsAppOptOut
 from whatsapp_monitoring_app.services import retries
+from whatsapp_monitoring_app.services.message_types import ESSENTIAL_TYPES
 from whatsapp_monitoring_app.services.retries import NotRetryable
 from whatsapp_monitoring_app.tasks import ring_after_commit, send_whatsapp_async
 
 pytestmark = pytest.mark.django_db
 
-LATER = NOW + timedelta(hours=1)
+HOUR = timedelta(hours=1)
+LATER = NOW + HOUR
 NOT_ON_WHATSAPP = "+22370000001"
 RETRYABLE = [Status.FAILED, Status.UNCONFIRMED]
 
@@ -151,6 +156,51 @@ def test_a_retry_of_what_is_too_old_makes_it_useful_again():
     fresh = post_in(Status.FAILED, expires_at=LATER + timedelta(hours=1))
     retries.retry(fresh, None, LATER)
     assert fresh.expires_at == LATER + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("status", [*RETRYABLE, Status.RETRY_SCHEDULED])
+def test_a_person_who_has_refused_such_messages_is_not_written_to_again(status: Status):
+    notification = post_in(status, **({"next_attempt_at": LATER + HOUR} if status == Status.RETRY_SCHEDULED else {}))
+    WhatsAppOptOut.objects.create(phone_number=NUMBER, reason="STOP", created_at=NOW)
+    before = snapshot(WhatsAppNotification)
+    with translation.override("en"), pytest.raises(NotRetryable, match="does not want such messages"):
+        retries.retry(notification, None, LATER)
+    assert snapshot(WhatsAppNotification) == before
+
+
+@pytest.mark.parametrize("kind", ESSENTIAL_TYPES)
+def test_what_is_essential_is_retried_all_the_same(kind: str):
+    notification = post_in(Status.FAILED, message_type=kind)
+    WhatsAppOptOut.objects.create(phone_number=NUMBER, reason="STOP", created_at=NOW)
+    retries.retry(notification, None, LATER)
+    assert notification.status == Status.PENDING
+
+
+def test_somebody_elses_refusal_stops_nobody():
+    notification = post_in(Status.FAILED)
+    WhatsAppOptOut.objects.create(phone_number="+22376123457", reason="STOP", created_at=NOW)
+    retries.retry(notification, None, LATER)
+    assert notification.status == Status.PENDING
+
+
+def test_retrying_all_passes_over_who_has_refused():
+    refused_one, essential = post_in(Status.FAILED), post_in(Status.FAILED, message_type="payment")
+    other = post_in(Status.FAILED, phone_number="+22376123457")
+    WhatsAppOptOut.objects.create(phone_number=NUMBER, reason="STOP", created_at=NOW)
+    before = WhatsAppNotification.objects.filter(pk=refused_one.pk).values().get()
+    queued = retries.retry_all(WhatsAppNotification.objects.all(), None, LATER)
+    assert {notification.pk for notification in queued} == {essential.pk, other.pk}
+    assert WhatsAppNotification.objects.filter(pk=refused_one.pk).values().get() == before
+
+
+def test_the_page_says_why_it_was_not_retried(log_in: Callable[..., Browser]):
+    notification = post_in(Status.FAILED)
+    WhatsAppOptOut.objects.create(phone_number=NUMBER, reason="STOP", created_at=NOW)
+    agent = log_in("agent_mali", language="en")
+    answer = agent.post(f"/agent-mali/whatsapp/monitoring/{notification.pk}/retry/", follow=True)
+    assert "This person does not want such messages any more." in answer.content.decode()
+    notification.refresh_from_db()
+    assert notification.status == Status.FAILED
 
 
 def test_all_that_failed_is_retried_and_nothing_else(make_user: Callable[..., User]):

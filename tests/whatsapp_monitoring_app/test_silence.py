@@ -18,6 +18,9 @@ SECOND = timedelta(seconds=1)
 THREE_DAYS = timedelta(hours=72)
 
 
+KINDS = {"deleted": Kind.UNKNOWN} | {kind.value: kind for kind in Kind}
+
+
 def silent_ones() -> list[WhatsAppNotification]:
     return list(WhatsAppNotification.objects.without_receipt(NOW + THREE_DAYS + SECOND))
 
@@ -28,12 +31,19 @@ def test_after_three_days_without_a_word_it_is_flagged():
     assert silent_ones() == [notification]
 
 
-@pytest.mark.parametrize("word", ["delivered", "read", "failed"])
+@pytest.mark.parametrize("word", ["sent", "delivered", "read", "failed", "deleted"])
 def test_a_receipt_takes_the_flag_away(word: str):
     attempt(post(), Provider(accepted()))
     assert len(silent_ones()) == 1
-    receipts.take("cloud_api", ReceiptEvent("wamid.one", Kind(word), word, NOW), NOW)
+    receipts.take("cloud_api", ReceiptEvent("wamid.one", KINDS[word], word, NOW), NOW)
     assert silent_ones() == []
+
+
+def test_somebody_elses_receipt_does_not_take_it_away():
+    notification = attempt(post(), Provider(accepted()))
+    attempt(post(), Provider(accepted("wamid.two")))
+    receipts.take("cloud_api", ReceiptEvent("wamid.two", Kind.SENT, "sent", NOW), NOW)
+    assert silent_ones() == [notification]
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.SENT}))
@@ -52,6 +62,8 @@ def test_the_list_and_the_dashboard_show_them(log_in: Callable[..., Client]):
     assert "Silencieux" in html
     assert "Patience" not in html
     assert "Ailleurs" not in html
+    heard = post_in(Status.SENT, title="Entendu", sent_at=now - 2 * THREE_DAYS, provider_message_id="wamid.heard")
+    receipts.take("cloud_api", ReceiptEvent("wamid.heard", Kind.SENT, "sent", heard.created_at), now)
     dashboard = agent.get("/agent-mali/whatsapp/monitoring/")
     assert dashboard.context["silent_count"] == 1
     assert "status=silent" in dashboard.content.decode()

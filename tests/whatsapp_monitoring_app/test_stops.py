@@ -9,6 +9,7 @@ from django.utils import timezone, translation
 from tests.whatsapp_monitoring_app.scripts import NOW, Provider, accepted, attempt, post, refused
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppSender
 from whatsapp_monitoring_app.services import stops
+from whatsapp_monitoring_app.services.explanations import EXPLANATIONS
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +55,7 @@ def test_the_dashboard_says_what_is_stopped_and_what_to_do(
     mali.stop(timezone.now() + LATER, error_class, "what WhatsApp said")
     page = log_in("agent_mali").get("/agent-mali/whatsapp/monitoring/").content.decode()
     with translation.override("fr"):
-        advice = str(stops.EXPLANATIONS[error_class].advice)
+        advice = str(EXPLANATIONS[error_class].advice)
     assert "Les expéditeurs Chine, Mali, Système sont arrêtés." in page
     assert words in page
     assert advice in page

@@ -1,9 +1,36 @@
+from typing import TYPE_CHECKING, Self
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from whatsapp_monitoring_app.models.senders import WhatsAppSender
+
+if TYPE_CHECKING:
+    from whatsapp_monitoring_app.scopes import Scope
+
+
+class InboundQuerySet(models.QuerySet["WhatsAppInbound"]):
+    def visible_to(self, scope: "Scope") -> Self:
+        """What people working in this office may read: what was written to a number that it speaks through.
+
+        Where the number of ours is not known, everybody may.
+        """
+        if scope.sees_every_office:
+            return self.all()
+        senders = WhatsAppSender.objects.only("account_id").filter(code__in=scope.voices)
+        return self.filter(account_id__in={"", *(sender.account for sender in senders)})
+
 
 class WhatsAppInbound(models.Model):
-    """What somebody wrote to one of our numbers."""
+    """What somebody wrote to one of our numbers, or chose in WhatsApp's own settings instead of writing it."""
+
+    class Choice(models.TextChoices):
+        """The text of what was chosen."""
+
+        STOP = "[stop]", _("Stopped our messages in WhatsApp’s settings")
+        RESUME = "[resume]", _("Allowed our messages again in WhatsApp’s settings")
+
+    CHOICE_PREFIX = "preference:"  # of the id of what was chosen; the provider's own begin otherwise
 
     provider = models.CharField(_("provider"), max_length=20)
     provider_message_id = models.CharField(_("provider's id"), max_length=200, unique=True)
@@ -16,6 +43,8 @@ class WhatsAppInbound(models.Model):
     occurred_at = models.DateTimeField(_("occurred"))
     received_at = models.DateTimeField(_("received"))
 
+    objects = InboundQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("message of a client")
         verbose_name_plural = _("messages of clients")
@@ -27,6 +56,15 @@ class WhatsAppInbound(models.Model):
 
     def __str__(self) -> str:
         return f"{self.phone_number}: {self.text[:40]}"
+
+    @property
+    def is_choice(self) -> bool:
+        return self.provider_message_id.startswith(self.CHOICE_PREFIX)
+
+    @property
+    def said(self) -> str:
+        """What to show: the person's words, or what they chose."""
+        return str(self.Choice(self.text).label) if self.is_choice else self.text
 
 
 class WhatsAppOptOut(models.Model):

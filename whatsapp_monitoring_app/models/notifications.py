@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Concat
 from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models.attempts import Trigger
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
+from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt
 from whatsapp_monitoring_app.models.statuses import FINAL, WAITING, CancelReason, Status, origins
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ SILENCE = timedelta(hours=72)
 # How long a worker may hold a notification: far longer than the longest call to a provider.
 LEASE = timedelta(seconds=settings.WHATSAPP_LEASE_SECONDS)
 NO_ERROR = {"error_code": "", "error_class": "", "error_message": ""}
+
+
+def is_silent(at: datetime) -> Q:
+    """Accepted long ago, and not one receipt came."""
+    heard = WhatsAppReceipt.objects.filter(notification=OuterRef("pk"))
+    return Q(~Exists(heard), status=Status.SENT, sent_at__lt=at - SILENCE)
 
 
 class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
@@ -46,11 +53,24 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
         return self.filter(status=Status.UNCONFIRMED, confirm_by__lte=at)
 
     def without_receipt(self, at: datetime) -> Self:
-        """Accepted long ago, and nothing was heard since."""
-        return self.filter(status=Status.SENT, sent_at__lt=at - SILENCE)
+        return self.filter(is_silent(at))
 
     def failed(self) -> Self:
         return self.filter(status=Status.FAILED)
+
+    def to_retry(self) -> Self:
+        """Failed, and not because a person gave it up: sending those again is for one person to decide, one by one."""
+        return self.failed().filter(settled_by=None)
+
+    def told_to(self, user: Any) -> Self:
+        """What this person was told, and what their telephone was."""
+        return self.filter(Q(user=user) | Q(phone_number=user.telephone))
+
+    def known_as(self, wa_id: str) -> Self:
+        """Those whose person has this WhatsApp id, though it is not the telephone that we write to."""
+        # The condition of the index `notification_by_wa_id`, word for word.
+        elsewhere = self.exclude(wa_id="").exclude(phone_number=Concat(models.Value("+"), "wa_id"))
+        return elsewhere.filter(wa_id=wa_id)
 
     def finished_before(self, moment: datetime) -> Self:
         """In a final state, or accepted, and created before `moment`."""

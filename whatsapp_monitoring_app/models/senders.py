@@ -75,13 +75,17 @@ class WhatsAppSender(models.Model):
 
     @property
     def account(self) -> str:
+        """The account that it speaks through: its own, else the one of the environment; "" when there is none."""
+        return self.account_id or settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID
+
+    @property
+    def account_key(self) -> str:
         """What the provider's limits count: two senders with the same account share them."""
-        return f"{self.provider}:{self.account_id or settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID}"
+        return f"{self.provider}:{self.account}"
 
     def same_account(self) -> "models.QuerySet[WhatsAppSender]":
         """Every sender that speaks through this one's account, itself included."""
-        own = self.account_id or settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID
-        names = {own, ""} if own == settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID else {own}
+        names = {self.account, ""} if self.account == settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID else {self.account}
         return WhatsAppSender.objects.filter(provider=self.provider, account_id__in=names)
 
     def is_stopped(self, at: datetime) -> bool:

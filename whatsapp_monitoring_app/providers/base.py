@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from whatsapp_monitoring_app.models import ErrorClass, WhatsAppReceipt
+from whatsapp_monitoring_app.models import ErrorClass, WhatsAppInbound, WhatsAppReceipt
 
 Kind = WhatsAppReceipt.Kind
 RESPONSE_LIMIT = 4000  # characters of an answer that are worth keeping
@@ -111,13 +111,35 @@ class ReceiptEvent:
 
 @dataclass(frozen=True)
 class InboundEvent:
-    """Something that a person wrote to us. `phone_number` is "" when the provider hides it."""
+    """Something that a person wrote to us. `phone_number` is "" when the provider hides it.
+
+    `account_id` is the number of ours that they wrote to, "" when the provider does not tell.
+    """
 
     provider_message_id: str
     phone_number: str
     text: str
     occurred_at: datetime
     profile_name: str = ""
+    account_id: str = ""
+
+
+@dataclass(frozen=True)
+class PreferenceEvent:
+    """What a person chose in the provider's own settings: whether we may write to them. They know that it counts."""
+
+    phone_number: str
+    wants_messages: bool
+    reason: str
+    occurred_at: datetime
+    profile_name: str = ""
+    account_id: str = ""
+
+    @property
+    def provider_message_id(self) -> str:
+        """Tells it from every other one: the provider itself gives it no id."""
+        word = "resume" if self.wants_messages else "stop"
+        return f"{WhatsAppInbound.CHOICE_PREFIX}{self.phone_number}:{word}:{self.occurred_at.timestamp():.0f}"
 
 
 class Provider(ABC):
@@ -152,6 +174,10 @@ class Provider(ABC):
 
     def inbound(self, payload: Mapping[str, Any]) -> list[InboundEvent]:
         """What people wrote, in a webhook's payload; a provider that does not tell has none."""
+        return []
+
+    def preferences(self, payload: Mapping[str, Any]) -> list[PreferenceEvent]:
+        """What people chose, in a webhook's payload; a provider that does not tell has none."""
         return []
 
     def read(self, answer: HttpAnswer) -> Outcome:

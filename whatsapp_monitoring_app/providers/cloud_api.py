@@ -23,6 +23,7 @@ from whatsapp_monitoring_app.providers.base import (
     Kind,
     Message,
     Outcome,
+    PreferenceEvent,
     Provider,
     ProviderError,
     ReceiptEvent,
@@ -39,6 +40,9 @@ STATUSES = {
     "played": Kind.READ,
     "failed": Kind.FAILED,
 }
+# What people choose in the menu of a chat with a company; Meta tells of marketing only.
+WANTS_MESSAGES = {"stop": False, "resume": True}
+MARKETING = "marketing_messages"
 
 PERMISSIONS = range(200, 300)
 PERMISSIONS_ENTRY = "200-299"
@@ -118,6 +122,11 @@ class CloudApi(Provider):
         events = (_inbound(message, value) for value in _values(payload) for message in _dicts(value, "messages"))
         return [event for event in events if event]
 
+    def preferences(self, payload: Mapping[str, Any]) -> list[PreferenceEvent]:
+        choices = ((choice, value) for value in _values(payload) for choice in _dicts(value, "user_preferences"))
+        events = (_preference(choice, value) for choice, value in choices)
+        return [event for event in events if event]
+
 
 def _values(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for entry in _dicts(payload, "entry"):
@@ -148,22 +157,50 @@ def _inbound(message: dict[str, Any], value: dict[str, Any]) -> InboundEvent | N
     if not message_id or occurred_at is None:
         logger.warning("A message without id or time was left out")
         return None
-    digits = _text(message.get("from"))
-    contact = _profile_of(digits, value)
+    wa_id = _text(message.get("from"))
     return InboundEvent(
         provider_message_id=message_id[:200],
         # Missing for people who are known by their user name only.
-        phone_number=f"+{digits}" if digits.isdigit() and len(digits) <= 15 else "",
+        phone_number=_telephone(wa_id),
         text=_words(message)[:4096],
         occurred_at=occurred_at,
-        profile_name=_text(contact.get("name"))[:200] if isinstance(contact, dict) else "",
+        profile_name=_name_of(wa_id, value),
+        account_id=_account_in(value),
     )
 
 
-def _profile_of(wa_id: str, value: dict[str, Any]) -> Any:
-    """The profile of the message's author: one payload may hold several people's messages."""
+def _preference(choice: dict[str, Any], value: dict[str, Any]) -> PreferenceEvent | None:
+    wa_id, occurred_at = _text(choice.get("wa_id")), _moment(choice.get("timestamp"))
+    wants_messages = WANTS_MESSAGES.get(_text(choice.get("value")))
+    phone_number, category = _telephone(wa_id), _text(choice.get("category"))
+    if not phone_number or wants_messages is None or occurred_at is None or category != MARKETING:
+        logger.warning("A preference without number, word or time, or about something else, was left out")
+        return None
+    return PreferenceEvent(
+        phone_number=phone_number,
+        wants_messages=wants_messages,
+        reason=_text(choice.get("detail"))[:200],
+        occurred_at=occurred_at,
+        profile_name=_name_of(wa_id, value),
+        account_id=_account_in(value),
+    )
+
+
+def _telephone(wa_id: str) -> str:
+    return f"+{wa_id}" if wa_id.isdigit() and len(wa_id) <= 15 else ""
+
+
+def _account_in(value: dict[str, Any]) -> str:
+    """The number of ours that the payload speaks of."""
+    metadata = value.get("metadata")
+    return _text(metadata.get("phone_number_id"))[:80] if isinstance(metadata, dict) else ""
+
+
+def _name_of(wa_id: str, value: dict[str, Any]) -> str:
+    """The name of this person on WhatsApp: one payload may speak of several."""
     contacts = _dicts(value, "contacts")
-    return next((contact.get("profile") for contact in contacts if _text(contact.get("wa_id")) == wa_id), None)
+    profile = next((contact.get("profile") for contact in contacts if _text(contact.get("wa_id")) == wa_id), None)
+    return _text(profile.get("name"))[:200] if isinstance(profile, dict) else ""
 
 
 def _words(message: Mapping[str, Any]) -> str:

@@ -47,6 +47,11 @@ def still_wanted() -> NotificationQuerySet:
     return WhatsAppNotification.objects.exclude(_is_superseded()).exclude(_is_refused())
 
 
+def is_refused(notification: WhatsAppNotification) -> bool:
+    """Whether its person has asked not to get messages of this type."""
+    return WhatsAppNotification.objects.filter(_is_refused(), pk=notification.pk).exists()
+
+
 def _is_superseded() -> Q:
     newer = WhatsAppNotification.objects.filter(
         subject=OuterRef("subject"), phone_number=OuterRef("phone_number"), fact_rank__gt=OuterRef("fact_rank")

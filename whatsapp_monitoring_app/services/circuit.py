@@ -112,4 +112,4 @@ def _forget_failures(sender: WhatsAppSender) -> None:
 
 
 def _key(sender: WhatsAppSender) -> str:
-    return f"failures:{sender.account}"
+    return f"failures:{sender.account_key}"

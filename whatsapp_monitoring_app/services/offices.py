@@ -10,7 +10,7 @@ from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import WhatsAppSender
 from whatsapp_monitoring_app.services import error_catalogue
 
-SYSTEM_SENDER = "systeme"
+SYSTEM_SENDER = scopes.SYSTEM_SENDER
 SYSTEM_SENDER_LABEL = "Système"
 
 

@@ -132,7 +132,7 @@ def ramp(sender: WhatsAppSender, at: datetime) -> float:
 
 
 def _key(sender: WhatsAppSender, name: str) -> str:
-    return f"pace:{sender.account}:{name}"
+    return f"pace:{sender.account_key}:{name}"
 
 
 def _fingerprint(telephone: str) -> str:

@@ -151,7 +151,7 @@ def leave_unrung(bells: Sequence[Bell]) -> None:
 
 
 def _sweep_size() -> int:
-    rates = {sender.account: sender.rate_per_second for sender in WhatsAppSender.objects.defer("token")}
+    rates = {sender.account_key: sender.rate_per_second for sender in WhatsAppSender.objects.defer("token")}
     return max(SMALLEST_SWEEP, math.ceil(sum(rates.values()) * SWEEP_INTERVAL.total_seconds() * 1.2))
 
 

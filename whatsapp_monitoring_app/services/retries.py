@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from whatsapp_monitoring_app.models import Status, Trigger, WhatsAppNotification
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
-from whatsapp_monitoring_app.services import outbox
+from whatsapp_monitoring_app.services import cancellation, outbox
 
 
 class NotRetryable(Exception):
@@ -34,6 +34,8 @@ def retry(
             _("Only a failed message can be retried; this one is: %(status)s.")
             % {"status": notification.get_status_display()}
         )
+    if cancellation.is_refused(notification):
+        raise NotRetryable(_("This person does not want such messages any more. Call them if they must know."))
     if notification.next_attempt_at and notification.next_attempt_at <= at:
         raise NotRetryable(_("A new attempt is queued already."))
     order = {"next_attempt_at": at, "next_trigger": trigger, "next_actor": actor, "rung_at": at, "slot_at": None}
@@ -46,18 +48,19 @@ def retry(
     notification.move(
         Status.RETRY_SCHEDULED if notification.status == Status.UNCONFIRMED else Status.PENDING,
         max_attempts=Greatest(F("max_attempts"), F("attempt_count") + 1),
+        settled_by=None,
         expires_at=expires_at if expires_at and expires_at > at else outbox.default_expiry(notification, at),
         **order,
     )
 
 
 def retry_all(failed: NotificationQuerySet, actor: User | None, at: datetime) -> list[WhatsAppNotification]:
-    """Queue one more attempt for each of them; those that were queued."""
+    """Queue one more attempt for each of them that nobody has given up; those that were queued."""
     queued = []
-    for notification in failed.failed().iterator():
+    for notification in failed.to_retry().iterator():
         try:
             retry(notification, actor, at, Trigger.BULK)
         except NotRetryable:
-            continue  # retried by somebody else meanwhile, which is as good
+            continue  # retried by somebody else meanwhile, which is as good; or its person refuses such messages
         queued.append(notification)
     return queued

@@ -9,9 +9,10 @@ from typing import Any
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppReceipt
-from whatsapp_monitoring_app.models.notifications import SILENCE, NotificationQuerySet
+from whatsapp_monitoring_app.models.notifications import NotificationQuerySet, is_silent
 
 WEEK = timedelta(days=7)
 ON_THE_WAY = (Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED)
@@ -59,9 +60,8 @@ def _counts() -> dict[str, Count]:
 
 def worth_a_look(notifications: NotificationQuerySet, at: datetime) -> dict[str, int]:
     """`failed_count`, and `silent_count`: accepted long ago without any receipt."""
-    silent = Q(status=Status.SENT, sent_at__lt=at - SILENCE)
     return notifications.order_by().aggregate(
-        failed_count=Count("pk", filter=Q(status=Status.FAILED)), silent_count=Count("pk", filter=silent)
+        failed_count=Count("pk", filter=Q(status=Status.FAILED)), silent_count=Count("pk", filter=is_silent(at))
     )
 
 
@@ -96,8 +96,10 @@ def causes(notifications: NotificationQuerySet) -> list[Cause]:
 
 
 def to_handle(notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
-    """What waits for a person: failed for good, or never confirmed in time; newest first."""
-    return notifications.filter(Q(status=Status.FAILED) | Q(status=Status.UNCONFIRMED, confirm_by__lte=at))
+    """What waits for a person: failed for good and not given up, or never confirmed in time; newest first."""
+    return notifications.filter(
+        Q(status=Status.FAILED, settled_by=None) | Q(status=Status.UNCONFIRMED, confirm_by__lte=at)
+    )
 
 
 def distinct(notifications: NotificationQuerySet, column: str) -> Iterable[str]:
@@ -111,20 +113,40 @@ def start_of_day(at: datetime) -> datetime:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What a person said of a message of which nobody knew."""
+
+    person: User
+    at: datetime
+    has_arrived: bool
+
+
+def decision(notification: WhatsAppNotification) -> Decision | None:
+    """Who settled it, when and how; None when nobody had to."""
+    at = notification.failed_at or notification.delivered_at
+    if notification.settled_by is None or at is None:
+        return None
+    return Decision(notification.settled_by, at, has_arrived=notification.failed_at is None)
+
+
+@dataclass(frozen=True)
 class Moment:
-    """One line of a notification's history: its creation, an attempt or a receipt."""
+    """One line of a notification's history: its creation, an attempt, a receipt or a person's decision."""
 
     at: datetime
     attempt: WhatsAppAttempt | None = None
     receipt: WhatsAppReceipt | None = None
+    decision: Decision | None = None
 
 
 def timeline(notification: WhatsAppNotification) -> list[Moment]:
     """What happened to the notification, in order."""
     attempts: Any = notification.attempts.select_related("sender", "actor")
+    settled = decision(notification)
     moments = [
         Moment(at=notification.created_at),
         *(Moment(at=attempt.started_at, attempt=attempt) for attempt in attempts),
         *(Moment(at=receipt.occurred_at, receipt=receipt) for receipt in notification.receipts.all()),
+        *([Moment(at=settled.at, decision=settled)] if settled else []),
     ]
     return sorted(moments, key=attrgetter("at"))

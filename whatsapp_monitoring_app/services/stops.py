@@ -32,7 +32,7 @@ def current(at: datetime) -> list[Stop]:
     by_account = defaultdict(list)
     for sender in WhatsAppSender.objects.defer("token"):
         if sender.is_active and sender.is_stopped(at):
-            by_account[sender.account].append(sender)
+            by_account[sender.account_key].append(sender)
     return [_stop(senders) for senders in by_account.values()]
 
 

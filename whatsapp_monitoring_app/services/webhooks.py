@@ -9,10 +9,12 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppWebhookLog
-from whatsapp_monitoring_app.providers.base import InboundEvent, ReceiptEvent
+from whatsapp_monitoring_app.providers.base import InboundEvent, PreferenceEvent, ReceiptEvent
 from whatsapp_monitoring_app.services import inbound, receipts
 
 logger = logging.getLogger(__name__)
+
+Event = ReceiptEvent | InboundEvent | PreferenceEvent
 
 
 class InvalidPayload(ValueError):
@@ -52,18 +54,18 @@ def process(log_id: int, at: datetime) -> Report:
     return report
 
 
-def _events(log: WhatsAppWebhookLog, report: Report) -> list[ReceiptEvent | InboundEvent]:
+def _events(log: WhatsAppWebhookLog, report: Report) -> list[Event]:
     provider = providers.get(log.provider)
     try:
         payload = json.loads(log.payload)
-        return [*provider.receipts(payload), *provider.inbound(payload)]
+        return [*provider.receipts(payload), *provider.inbound(payload), *provider.preferences(payload)]
     except Exception as error:  # a payload that we do not understand must not hold back the ones after it
         logger.exception("Webhook payload %s was not understood", log.pk)
         report.errors.append(repr(error))
         return []
 
 
-def _take(log: WhatsAppWebhookLog, event: ReceiptEvent | InboundEvent, at: datetime, report: Report) -> None:
+def _take(log: WhatsAppWebhookLog, event: Event, at: datetime, report: Report) -> None:
     try:
         with transaction.atomic():
             answer = _apply(log.provider, event, at)
@@ -77,8 +79,12 @@ def _take(log: WhatsAppWebhookLog, event: ReceiptEvent | InboundEvent, at: datet
         report.answers.append(answer)
 
 
-def _apply(provider: str, event: ReceiptEvent | InboundEvent, at: datetime) -> WhatsAppNotification | None:
-    if isinstance(event, InboundEvent):
-        return inbound.take(provider, event, at)
-    receipts.take(provider, event, at)
+def _apply(provider: str, event: Event, at: datetime) -> WhatsAppNotification | None:
+    match event:
+        case InboundEvent():
+            return inbound.take(provider, event, at)
+        case PreferenceEvent():
+            inbound.take_preference(provider, event, at)
+        case ReceiptEvent():
+            receipts.take(provider, event, at)
     return None

@@ -16,7 +16,7 @@ from whatsapp_monitoring_app import scopes, tasks
 from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppInbound
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
-from whatsapp_monitoring_app.services import cancellation, explanations, retries, statistics, stops
+from whatsapp_monitoring_app.services import cancellation, decisions, explanations, retries, statistics, stops
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
 ROWS_PER_PAGE = 25
@@ -125,7 +125,7 @@ class NotificationListView(ScopedMixin):
             form=form,
             page=page,
             query=query.urlencode(),
-            failed_count=self.notifications().failed().count(),
+            failed_count=self.notifications().to_retry().count(),
         )
         return self.render_to_response(context)
 
@@ -136,12 +136,14 @@ class DetailsView(ScopedMixin):
     template_name = "whatsapp_attempt_details.html"
 
     def get(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-        notification = get_object_or_404(self.notifications().select_related("user", "sender"), pk=code)
+        notification = get_object_or_404(self.notifications().select_related("user", "sender", "settled_by"), pk=code)
+        replies = WhatsAppInbound.objects.visible_to(self.office)
         context = self.get_context_data(
             title=notification.title or notification.message_type,
             notification=notification,
             timeline=statistics.timeline(notification),
-            replies=WhatsAppInbound.objects.filter(phone_number=notification.phone_number)[:RECENT],
+            replies=replies.filter(phone_number=notification.phone_number)[:RECENT],
+            decision=statistics.decision(notification),
             explanation=explanations.explain(notification),
         )
         if request.headers.get("HX-Request"):
@@ -191,13 +193,54 @@ class CancelView(ScopedMixin):
         return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
 
 
+class ConfirmArrivalView(ScopedMixin):
+    """The client says that they have a message of which nobody knew."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+        notification = get_object_or_404(self.notifications(), pk=code)
+        try:
+            decisions.confirm_arrival(notification, self.person, timezone.now())
+        except decisions.TooLate as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, _("Noted: the message has arrived."))
+        return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
+
+
+class GiveUpView(ScopedMixin):
+    """Send a message of which nobody knows no more."""
+
+    template_name = "whatsapp_give_up.html"
+
+    def get(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+        notification = get_object_or_404(self.notifications().select_related("user"), pk=code)
+        if notification.status != Status.UNCONFIRMED:
+            messages.warning(request, str(decisions.TooLate(notification)))
+            return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
+        return self.render_to_response(
+            self.get_context_data(title=_("Give up this message?"), notification=notification)
+        )
+
+    def post(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+        notification = get_object_or_404(self.notifications(), pk=code)
+        try:
+            decisions.give_up(notification, self.person, timezone.now())
+        except decisions.TooLate as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, _("The message is given up: it is not sent again."))
+        return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
+
+
 class RetryFailedView(ScopedMixin):
     """One more attempt for every failed message that this office sees."""
 
     template_name = "whatsapp_retry_failed.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        failed = self.notifications().failed()
+        failed = self.notifications().to_retry()
         context = self.get_context_data(
             title=_("Retry the failed messages"), failed_count=failed.count(), causes=statistics.causes(failed)
         )
