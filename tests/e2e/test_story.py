@@ -32,7 +32,7 @@ def create_client(page: Page) -> None:
     page.get_by_label("Nom", exact=True).fill("Coulibaly")
     page.get_by_label("Téléphone").fill("+223 76 12 34 56")
     page.get_by_role("button", name="Enregistrer le client").click()
-    expect(page.get_by_text("Le client existe et sera prévenu")).to_be_visible()
+    expect(page.get_by_text("Le client existe. Son message avec le lien personnel est en chemin.")).to_be_visible()
 
 
 def create_colis(page: Page) -> None:
