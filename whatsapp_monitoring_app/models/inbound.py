@@ -17,7 +17,7 @@ class InboundQuerySet(models.QuerySet["WhatsAppInbound"]):
         """
         if scope.sees_every_office:
             return self.all()
-        senders = WhatsAppSender.objects.only("account_id").filter(code__in=scope.voices)
+        senders = WhatsAppSender.objects.only("account_id", "provider").filter(code__in=scope.voices)
         return self.filter(account_id__in={"", *(sender.account for sender in senders)})
 
 

@@ -18,12 +18,18 @@ class WhatsAppSender(models.Model):
 
     class Provider(models.TextChoices):
         CLOUD_API = "cloud_api", "WhatsApp Cloud API"
+        WACHAP = "wachap", "WaChap"
+        TWILIO = "twilio", "Twilio"
+        CONSOLE = "console", _("Console (sends nothing)")
 
     code = models.SlugField(_("code"), unique=True)
     label = models.CharField(_("label"), max_length=80)
     provider = models.CharField(_("provider"), max_length=20, choices=Provider, default=Provider.CLOUD_API)
     account_id = models.CharField(
         _("account"), max_length=80, blank=True, help_text=_("Phone number id at the provider.")
+    )
+    address = models.CharField(
+        _("our number"), max_length=40, blank=True, help_text=_("For Twilio: +223…, or the id of a messaging service.")
     )
     token = EncryptedTextField(_("token"), blank=True)
     is_active = models.BooleanField(_("active"), default=True)
@@ -67,16 +73,15 @@ class WhatsAppSender(models.Model):
 
         A sender that has an account of its own never speaks through another one because its token is missing.
         """
-        if self.account_id:
-            return (self.account_id, self.token) if self.token else None
-        if settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID and settings.WHATSAPP_CLOUD_TOKEN:
-            return settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID, settings.WHATSAPP_CLOUD_TOKEN
-        return None
+        if self.provider == self.Provider.CONSOLE:
+            return self.code, ""
+        token = self.token if self.account_id else settings.WHATSAPP_CLOUD_TOKEN
+        return (self.account, token) if self.account and token else None
 
     @property
     def account(self) -> str:
         """The account that it speaks through: its own, else the one of the environment; "" when there is none."""
-        return self.account_id or settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID
+        return self.account_id or _account_of_environment(self.provider)
 
     @property
     def account_key(self) -> str:
@@ -85,7 +90,8 @@ class WhatsAppSender(models.Model):
 
     def same_account(self) -> "models.QuerySet[WhatsAppSender]":
         """Every sender that speaks through this one's account, itself included."""
-        names = {self.account, ""} if self.account == settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID else {self.account}
+        of_environment = self.account == _account_of_environment(self.provider)
+        names = {self.account, ""} if of_environment else {self.account}
         return WhatsAppSender.objects.filter(provider=self.provider, account_id__in=names)
 
     def is_stopped(self, at: datetime) -> bool:
@@ -115,3 +121,9 @@ class WhatsAppSender(models.Model):
             stopped_until=None, stop_class="", stop_reason="", resumed_at=at
         )
         self.refresh_from_db(fields=STOP_FIELDS)
+
+
+def _account_of_environment(provider: str) -> str:
+    """The account of every sender of this provider that has none of its own yet."""
+    is_cloud_api = provider == WhatsAppSender.Provider.CLOUD_API
+    return str(settings.WHATSAPP_CLOUD_PHONE_NUMBER_ID) if is_cloud_api else ""

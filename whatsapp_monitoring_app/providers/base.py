@@ -5,13 +5,14 @@ A provider does no I/O: it builds a request and reads an answer. The transport c
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppInbound, WhatsAppReceipt
+from whatsapp_monitoring_app.providers.content import Content
 
 Kind = WhatsAppReceipt.Kind
 RESPONSE_LIMIT = 4000  # characters of an answer that are worth keeping
@@ -19,26 +20,32 @@ RESPONSE_LIMIT = 4000  # characters of an answer that are worth keeping
 
 @dataclass(frozen=True)
 class Account:
-    """Who sends, at the provider."""
+    """Who sends, at the provider. `address` is our own number, for providers that want to be told."""
 
     account_id: str
     token: str = field(repr=False)
+    address: str = ""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What is said to whom. `tracking` comes back in every receipt of a provider that has receipts."""
+    """What is said to whom. `tracking` comes back in every receipt of a provider that has receipts.
+
+    `reply_to` is the provider's id of the message that this one answers.
+    """
 
     to: str
-    text: str = field(repr=False)
+    content: Content
     tracking: str
+    reply_to: str = ""
 
 
 @dataclass(frozen=True)
 class HttpRequest:
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class ProviderError:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The provider took the message. Not delivered yet, perhaps never."""
+    """The provider took the message. Not delivered yet, perhaps never. Without an id, only `tracking` finds it."""
 
     provider_message_id: str
     wa_id: str = ""
@@ -147,10 +154,15 @@ class Provider(ABC):
 
     code: str
     error_codes: Mapping[str, ErrorClass]
+    # Whether it ever tells what became of a message after accepting it.
+    has_receipts = True
+    # Whether it takes free text only within 24 hours of the client's last message.
+    has_window = True
+    text_limit = 4096  # characters
 
     @abstractmethod
     def build(self, account: Account, message: Message) -> HttpRequest:
-        """The request that hands `message` over."""
+        """The request that hands `message` over. Raises content.Unsendable, before anything is sent."""
 
     @abstractmethod
     def read_success(self, answer: HttpAnswer) -> Outcome:
@@ -165,8 +177,20 @@ class Provider(ABC):
         return code
 
     @abstractmethod
-    def is_authentic(self, body: bytes, headers: Mapping[str, str]) -> bool:
-        """Whether the provider really wrote this webhook."""
+    def is_authentic(
+        self, body: bytes, headers: Mapping[str, str], *, url: str = "", secrets: Sequence[str] = ()
+    ) -> bool:
+        """Whether the provider really posted these bytes to this address. `secrets` are the tokens of our senders."""
+
+    def payload(self, body: bytes, *, url: str = "") -> dict[str, Any]:
+        """A webhook's body as the JSON object that is stored. Raises ValueError when it is none."""
+        try:
+            value = json.loads(body.decode())
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+        if not isinstance(value, dict):
+            raise ValueError("not a JSON object")
+        return value
 
     @abstractmethod
     def receipts(self, payload: Mapping[str, Any]) -> list[ReceiptEvent]:
@@ -192,16 +216,17 @@ class Provider(ABC):
             return Uncertain(f"HTTP {answer.status} without an explanation")
         return Refused(
             ProviderError(
-                _class_of_unexplained(answer.status), message=f"HTTP {answer.status}", retry_after=answer.retry_after
+                self.class_of_unexplained(answer.status),
+                message=f"HTTP {answer.status}",
+                retry_after=answer.retry_after,
             )
         )
 
-
-def _class_of_unexplained(status: int) -> ErrorClass:
-    """What a refusal means that does not seem to come from the provider itself."""
-    if status < 400 or status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-        return ErrorClass.NOT_CONFIGURED  # somebody else answers at this address
-    return ErrorClass.GATEWAY_REFUSAL if status == HTTPStatus.FORBIDDEN else class_of_http_status(status)
+    def class_of_unexplained(self, status: int) -> ErrorClass:
+        """What a refusal means that does not seem to come from the provider itself."""
+        if status < 400 or status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+            return ErrorClass.NOT_CONFIGURED  # somebody else answers at this address
+        return ErrorClass.GATEWAY_REFUSAL if status == HTTPStatus.FORBIDDEN else class_of_http_status(status)
 
 
 def class_of_http_status(status: int) -> ErrorClass:

@@ -7,13 +7,14 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
 from whatsapp_monitoring_app.models import ErrorClass
+from whatsapp_monitoring_app.providers import content
 from whatsapp_monitoring_app.providers.base import (
     Accepted,
     Account,
@@ -77,15 +78,17 @@ class CloudApi(Provider):
     }
 
     def build(self, account: Account, message: Message) -> HttpRequest:
-        body = {
+        content.check(message.content, self.text_limit)
+        body: dict[str, Any] = {
             "messaging_product": "whatsapp",
             "recipient_type": "individual",
             # With its plus sign: without it Meta puts the business number's own country code in front.
             "to": message.to,
-            "type": "text",
-            "text": {"body": message.text, "preview_url": False},
+            **_content(message.content),
             "biz_opaque_callback_data": message.tracking,
         }
+        if message.reply_to:
+            body["context"] = {"message_id": message.reply_to}
         return HttpRequest(
             url=f"{settings.WHATSAPP_CLOUD_API_URL}/{settings.WHATSAPP_CLOUD_API_VERSION}/{account.account_id}/messages",
             headers={"Authorization": f"Bearer {account.token}", "Content-Type": "application/json"},
@@ -108,7 +111,9 @@ class CloudApi(Provider):
     def catalogue_code(self, code: str) -> str:
         return PERMISSIONS_ENTRY if code.isdecimal() and int(code) in PERMISSIONS else code
 
-    def is_authentic(self, body: bytes, headers: Mapping[str, str]) -> bool:
+    def is_authentic(
+        self, body: bytes, headers: Mapping[str, str], *, url: str = "", secrets: Sequence[str] = ()
+    ) -> bool:
         # Over the raw bytes: Meta escapes characters that a parser and writer of ours would not.
         expected = hmac.new(str(settings.WHATSAPP_CLOUD_APP_SECRET).encode(), body, hashlib.sha256).hexdigest()
         given = headers.get("X-Hub-Signature-256", "")
@@ -126,6 +131,59 @@ class CloudApi(Provider):
         choices = ((choice, value) for value in _values(payload) for choice in _dicts(value, "user_preferences"))
         events = (_preference(choice, value) for choice, value in choices)
         return [event for event in events if event]
+
+
+def _content(what: content.Content) -> dict[str, Any]:
+    match what:
+        case content.Text(body):
+            return {"type": "text", "text": {"body": body, "preview_url": False}}
+        case content.Image(link, caption):
+            return {"type": "image", "image": _given(link=link, caption=caption)}
+        case content.Document(link, filename, caption):
+            return {"type": "document", "document": _given(link=link, filename=filename, caption=caption)}
+        case content.Template():
+            return {"type": "template", "template": _template(what)}
+
+
+def _template(template: content.Template) -> dict[str, Any]:
+    components = [*_header(template.header), *_body(template.body), *map(_button, template.buttons)]
+    # A template without variables must be sent without components.
+    return {"name": template.name, "language": {"code": template.language}} | _given(components=components)
+
+
+def _header(header: content.Text | content.Image | content.Document | None) -> list[dict[str, Any]]:
+    match header:
+        case None:
+            return []
+        case content.Text(body):
+            parameter: dict[str, Any] = {"type": "text", "text": body}
+        case content.Image(link, _):
+            parameter = {"type": "image", "image": {"link": link}}
+        case content.Document(link, filename, _):
+            parameter = {"type": "document", "document": _given(link=link, filename=filename)}
+    return [{"type": "header", "parameters": [parameter]}]
+
+
+def _body(values: tuple[str, ...] | Mapping[str, str]) -> list[dict[str, Any]]:
+    if isinstance(values, Mapping):
+        parameters = [{"type": "text", "parameter_name": name, "text": text} for name, text in values.items()]
+    else:
+        parameters = [{"type": "text", "text": text} for text in values]
+    return [{"type": "body", "parameters": parameters}] if parameters else []
+
+
+def _button(button: content.UrlButton | content.QuickReply) -> dict[str, Any]:
+    match button:
+        case content.UrlButton(_, suffix):
+            kind, parameter = "url", {"type": "text", "text": suffix}
+        case content.QuickReply(_, payload):
+            kind, parameter = "quick_reply", {"type": "payload", "payload": payload}
+    return {"type": "button", "sub_type": kind, "index": str(button.index), "parameters": [parameter]}
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    """The members that have a value."""
+    return {name: value for name, value in members.items() if value}
 
 
 def _values(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

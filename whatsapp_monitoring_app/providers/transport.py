@@ -51,9 +51,10 @@ class NoAnswer(Exception):
 
 
 def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -> HttpAnswer:
-    """POST the request once. Raises NotSent or NoAnswer; repeats nothing by itself."""
+    """Carry the request once. Raises NotSent or NoAnswer; repeats nothing by itself."""
     try:
-        with _session(clock()).post(
+        with _session(clock()).request(
+            request.method,
             request.url,
             data=request.body,
             headers=request.headers,

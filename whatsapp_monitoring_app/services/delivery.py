@@ -27,6 +27,7 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.providers import base, transport
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError, Refused, Uncertain
+from whatsapp_monitoring_app.providers.content import Text, Unsendable
 from whatsapp_monitoring_app.services import (
     cancellation,
     circuit,
@@ -71,14 +72,17 @@ def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezo
     notification = cancellation.still_wanted().claim(code, at)
     if notification is None:
         return None
+    prepared: _Ready | _Wait | _Refuse
     try:
         prepared = _prepare(notification, at)
+    except Unsendable as error:
+        prepared = _Refuse(ProviderError(ErrorClass.MESSAGE_PERMANENT, message=str(error)))
     except (
         Exception
     ):  # nothing has left yet: whatever is wrong here must not look like a message that was perhaps sent
         logger.exception("Notification %s could not be prepared", code)
         prepared = _Wait(ProviderError(ErrorClass.NOT_CONFIGURED, message="internal error"), at + AFTER_A_BUG)
-    if isinstance(prepared, _Wait) or _is_nearly_over(notification, now()):
+    if not isinstance(prepared, _Ready) or _is_nearly_over(notification, now()):
         return _give_back(notification, prepared, at)
     return _record_patiently(notification, prepared.sender, _call(prepared, send, now))
 
@@ -98,6 +102,13 @@ class _Wait:
     error: ProviderError | None
     until: datetime
     slot_of: WhatsAppSender | None = None
+
+
+@dataclass(frozen=True)
+class _Refuse:
+    """Why it is not worth calling at all."""
+
+    error: ProviderError
 
 
 def _prepare(notification: WhatsAppNotification, at: datetime) -> _Ready | _Wait:
@@ -120,7 +131,9 @@ def _is_nearly_over(claimed: WhatsAppNotification, at: datetime) -> bool:
 
 
 @transaction.atomic
-def _give_back(claimed: WhatsAppNotification, prepared: _Ready | _Wait, at: datetime) -> WhatsAppNotification:
+def _give_back(
+    claimed: WhatsAppNotification, prepared: _Ready | _Wait | _Refuse, at: datetime
+) -> WhatsAppNotification:
     """Put the notification back, at no cost, unless the claim was lost; with the receipts that came meanwhile."""
     notification = WhatsAppNotification.objects.select_for_update().get(pk=claimed.pk)
     if notification.claim_id != claimed.claim_id or notification.status != Status.SENDING:
@@ -130,6 +143,8 @@ def _give_back(claimed: WhatsAppNotification, prepared: _Ready | _Wait, at: date
             verdicts.wait_for_slot(notification, prepared.slot_of, prepared.until)
         case _Wait(error=ProviderError() as error):
             verdicts.give_back(notification, error, prepared.until)
+        case _Refuse(error):
+            verdicts.fail(notification, error, Context(at=at))
         case _:
             verdicts.wait_for_slot(notification, None, at)
     receipts.apply_waiting(notification, at)
@@ -162,10 +177,11 @@ def _wait_for_pace(notification: WhatsAppNotification, sender: WhatsAppSender, a
 def _request(notification: WhatsAppNotification, sender: WhatsAppSender) -> base.HttpRequest:
     message = base.Message(
         to=rendering.number_to_call(notification),
-        text=rendering.text_to_send(notification),
+        content=Text(rendering.text_to_send(notification)),
         tracking=str(notification.code),
     )
-    return providers.get(sender.provider).build(base.Account(*(sender.credentials or ("", ""))), message)
+    account = base.Account(*(sender.credentials or ("", "")), address=sender.address)
+    return providers.get(sender.provider).build(account, message)
 
 
 def _call(ready: _Ready, send: Send, now: Clock) -> Call:

@@ -31,9 +31,10 @@ class Context:
 def accept(notification: WhatsAppNotification, accepted: Accepted, context: Context) -> None:
     """The provider took it."""
     known: dict[str, Any] = {"wa_id": accepted.wa_id, "sender": context.sender}
+    named = {"provider_message_id": accepted.provider_message_id} if accepted.provider_message_id else {}
     try:
         with transaction.atomic():
-            _accept(notification, {"provider_message_id": accepted.provider_message_id, **known}, context)
+            _accept(notification, known | named, context)
     except IntegrityError:
         # Accepted all the same: receipts find the message by our code.
         logger.error("Notification %s was answered with another message's id", notification.pk)

@@ -1,0 +1,143 @@
+"""What a message can consist of, in our words; every provider translates it into its own."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+CAPTION_LIMIT = 1024  # characters; Meta, "Image messages" and "Document messages"
+
+
+class Unsendable(ValueError):
+    """The provider would refuse this content. `field` names the part, the message says in English what is wrong."""
+
+    def __init__(self, field_name: str, problem: str) -> None:
+        super().__init__(f"{field_name}: {problem}")
+        self.field = field_name
+
+
+@dataclass(frozen=True)
+class Text:
+    """Free text, which WhatsApp allows within 24 hours of the client's last message."""
+
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture that the provider fetches from `link`."""
+
+    link: str
+    caption: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file that the provider fetches from `link`, shown with this name."""
+
+    link: str
+    filename: str = ""
+    caption: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class UrlButton:
+    """The variable end of a button's address. `index` is the button's place in the template, from 0."""
+
+    index: int
+    suffix: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class QuickReply:
+    """A button whose `payload` comes back when it is pressed. `index` is its place in the template, from 0."""
+
+    index: int
+    payload: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A text that the provider has approved, by its name there, with the values of its variables.
+
+    `body` holds the values in order, or by name for templates whose variables have names. `language` is the provider's
+    word for it. `buttons` are those with a variable part. `text` is what the client will read.
+    """
+
+    name: str
+    language: str
+    body: tuple[str, ...] | Mapping[str, str] = field(default=(), repr=False)
+    header: Text | Image | Document | None = None
+    buttons: tuple[UrlButton | QuickReply, ...] = ()
+    text: str = field(default="", repr=False)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(self.body.values()) if isinstance(self.body, Mapping) else self.body
+
+
+Content = Text | Image | Document | Template
+
+
+def check(content: Content, text_limit: int) -> None:
+    """Find out before calling what a provider would refuse. Raises Unsendable."""
+    for problem in _problems(content, text_limit):
+        raise problem
+
+
+def _problems(content: Content, text_limit: int) -> Iterator[Unsendable]:
+    match content:
+        case Text(body):
+            yield from _text_problems("text", body, text_limit)
+        case Image(link, caption):
+            yield from _media_problems("image", link, caption)
+        case Document(link, _filename, caption):
+            yield from _media_problems("document", link, caption)
+        case Template():
+            yield from _template_problems(content, text_limit)
+
+
+def _text_problems(name: str, body: str, limit: int) -> Iterator[Unsendable]:
+    if not body.strip():
+        yield Unsendable(name, "is empty")
+    if len(body) > limit:
+        yield Unsendable(name, f"has {len(body)} characters; {limit} is the most")
+
+
+def _media_problems(name: str, link: str, caption: str) -> Iterator[Unsendable]:
+    yield from _link_problems(f"{name}.link", link)
+    if len(caption) > CAPTION_LIMIT:
+        yield Unsendable(f"{name}.caption", f"has {len(caption)} characters; {CAPTION_LIMIT} is the most")
+
+
+def _link_problems(name: str, link: str) -> Iterator[Unsendable]:
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        yield Unsendable(name, "is not an address")
+        return
+    if parts.scheme != "https" or not parts.hostname:
+        yield Unsendable(name, "is not an https address")
+
+
+def _template_problems(template: Template, text_limit: int) -> Iterator[Unsendable]:
+    for name in ("name", "language"):
+        if not getattr(template, name):
+            yield Unsendable(f"template.{name}", "is empty")
+    yield from _value_problems(template.values)
+    match template.header:
+        case Text(body):
+            yield from _text_problems("template.header", body, text_limit)
+        case Image(link, _):
+            yield from _link_problems("template.header.link", link)
+        case Document(link, filename, _):
+            yield from _link_problems("template.header.link", link)
+            if filename and not filename.casefold().endswith(".pdf"):
+                yield Unsendable("template.header.filename", "is not a PDF file")
+
+
+def _value_problems(values: tuple[str, ...]) -> Iterator[Unsendable]:
+    if any(not value.strip() for value in values):
+        yield Unsendable("template.body", "has an empty value")
+    # Meta refuses them in a variable (132012).
+    if any("\n" in value or "\t" in value or "     " in value for value in values):
+        yield Unsendable("template.body", "has a value with a line break, a tab or more than four spaces in a row")
