@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import assert_never
 
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
@@ -83,8 +84,8 @@ def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezo
         logger.exception("Notification %s could not be prepared", code)
         prepared = _Wait(ProviderError(ErrorClass.NOT_CONFIGURED, message="internal error"), at + AFTER_A_BUG)
     if not isinstance(prepared, _Ready) or _is_nearly_over(notification, now()):
-        return _give_back(notification, prepared, at)
-    return _record_patiently(notification, prepared.sender, _call(prepared, send, now))
+        return _patiently(partial(_give_back, notification, prepared, at))
+    return _patiently(partial(record, notification, prepared.sender, _call(prepared, send, now)))
 
 
 @dataclass(frozen=True)
@@ -196,16 +197,19 @@ def _call(ready: _Ready, send: Send, now: Clock) -> Call:
     return Call(providers.get(ready.sender.provider).read(answer), started_at, now(), answer)
 
 
-def _record_patiently(claimed: WhatsAppNotification, sender: WhatsAppSender, call: Call) -> WhatsAppNotification:
-    """Record the call, even if the database is being started again: an answer that is forgotten may be sent twice."""
+def _patiently(write: Callable[[], WhatsAppNotification]) -> WhatsAppNotification:
+    """Write down what became of a claim, even if the database is being started again.
+
+    An answer that is forgotten may be sent twice, and a message that never left would look as if it perhaps had.
+    """
     for wait in RECORD_AGAIN_AFTER:
         try:
-            return record(claimed, sender, call)
+            return write()
         except (OperationalError, InterfaceError) as error:
-            logger.warning("Notification %s: the answer cannot be recorded yet: %s", claimed.pk, type(error).__name__)
+            logger.warning("What became of a claim cannot be recorded yet: %s", type(error).__name__)
             time.sleep(wait)
             close_old_connections()
-    return record(claimed, sender, call)
+    return write()
 
 
 @transaction.atomic
@@ -219,6 +223,9 @@ def record(claimed: WhatsAppNotification, sender: WhatsAppSender, call: Call) ->
     if notification.claim_id != claimed.claim_id:
         logger.warning("Notification %s: an answer came after another worker had claimed it", claimed.pk)
         return notification
+    same = {"started_at": call.started_at, "finished_at": call.finished_at, "outcome": _word(call.outcome)}
+    if claimed.attempts.filter(**same).exists():
+        return notification  # the connection broke after the commit, and this is the second try to write it
     context = Context(at=call.finished_at, sender=sender)
     match call.outcome:
         case Accepted():

@@ -77,6 +77,22 @@ return math.ceil(wait)
 """
 
 
+# KEYS: the brake, the ramp. ARGV: interval and burst of the ramp in milliseconds, no interval at the full rate.
+# Returns whether a slot that is held already may be used now.
+_HOLD = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local interval = tonumber(ARGV[1])
+if interval == 0 then return 1 end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local free = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), now)
+if free - now > tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[2], free + interval, 'PX', math.ceil(free + interval - now + 1000))
+return 1
+"""
+RAMP_BURST = timedelta(seconds=1)
+
+
 @dataclass(frozen=True)
 class Slot:
     """When a message may go. `is_reserved` is false when it has to ask again then."""
@@ -93,7 +109,7 @@ def reserve(sender: WhatsAppSender, telephone: str, at: datetime, priority: int 
     for lane in lanes:
         limits += [timedelta(seconds=1 / (sender.rate_per_second * ramp(sender, at) * lane.share)), LANE_BURST]
     try:
-        wait = _script()(keys=keys, args=[_ms(HORIZON), *(_ms(limit) for limit in limits)])
+        wait = _script(_RESERVE)(keys=keys, args=[_ms(HORIZON), *(_ms(limit) for limit in limits)])
     except redis.RedisError as error:
         logger.error("Redis is away, sending goes on slowly: %s", error)
         return Slot(_alone.reserve())
@@ -103,11 +119,17 @@ def reserve(sender: WhatsAppSender, telephone: str, at: datetime, priority: int 
 
 
 def holds_slot(sender: WhatsAppSender, slot_at: datetime | None, at: datetime) -> bool:
-    """Whether a message that was given this slot by this sender may go now without asking again."""
+    """Whether a message that was given this slot by this sender may go now without asking again.
+
+    A slot may have been given before the account was slowed down: of those, no more are good than the ramp lets pass.
+    """
     if slot_at is None or not slot_at <= at <= slot_at + SLOT_TOLERANCE:
         return False
+    part = ramp(sender, at)
+    interval = timedelta(seconds=1 / (sender.rate_per_second * part)) if part < 1 else timedelta()
+    keys = [_key(sender, "brake"), _key(sender, "ramp")]
     try:
-        return not shared_memory.client().exists(_key(sender, "brake"))
+        return bool(_script(_HOLD)(keys=keys, args=[_ms(interval), _ms(RAMP_BURST)]))
     except redis.RedisError as error:
         logger.error("Redis is away, nobody knows of a brake: %s", error)
         return True  # the pace was found when the slot was given
@@ -117,9 +139,11 @@ def brake(sender: WhatsAppSender, wait: timedelta) -> None:
     """Let nothing of this account go before `wait` is over; slots before that are lost."""
     key, milliseconds = _key(sender, "brake"), math.ceil(_ms(wait))
     try:
-        client = shared_memory.client()
-        if client.pttl(key) < milliseconds:
-            client.set(key, "", px=milliseconds)
+        # Both in one transaction: of two brakes at the same moment the longer one counts.
+        pipeline = shared_memory.client().pipeline()
+        pipeline.set(key, "", px=milliseconds, nx=True)
+        pipeline.pexpire(key, milliseconds, gt=True)
+        pipeline.execute()
     except redis.RedisError as error:
         logger.error("Redis is away, %s cannot be slowed down: %s", sender.code, error)
 
@@ -146,8 +170,8 @@ def _ms(duration: timedelta) -> float:
 
 
 @cache
-def _script() -> Script:
-    return shared_memory.client().register_script(_RESERVE)
+def _script(source: str) -> Script:
+    return shared_memory.client().register_script(source)
 
 
 class _Alone:

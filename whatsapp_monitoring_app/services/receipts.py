@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import transaction
@@ -77,15 +78,12 @@ def apply_waiting(notification: WhatsAppNotification, at: datetime) -> None:
 
 
 def _notification_of(receipt: WhatsAppReceipt) -> WhatsAppNotification | None:
-    """The receipt's notification, locked: by the provider's id, else by our code that the provider echoes."""
+    """The receipt's notification, locked: by our code that the provider echoes, else by the provider's id."""
     locked = WhatsAppNotification.objects.select_for_update()
-    found = locked.filter(provider_message_id=receipt.provider_message_id).first()
-    if found or not receipt.tracking:
-        return found
-    try:
-        return locked.filter(pk=uuid.UUID(receipt.tracking)).first()
-    except ValueError:  # somebody else's tracking text
-        return None
+    found = None
+    with suppress(ValueError):  # no tracking text, or somebody else's
+        found = locked.filter(pk=uuid.UUID(receipt.tracking)).first()
+    return found or locked.filter(provider_message_id=receipt.provider_message_id).first()
 
 
 def _settle(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: datetime) -> None:
@@ -137,6 +135,7 @@ def _is_of_the_last_attempt(receipt: WhatsAppReceipt, notification: WhatsAppNoti
 
 def _remember_id(notification: WhatsAppNotification, receipt: WhatsAppReceipt) -> None:
     # Sent without our ever seeing the answer: from now on its receipts find it by the provider's id too.
-    if notification.provider_message_id is None or notification.status == Status.UNCONFIRMED:
+    is_taken = WhatsAppNotification.objects.filter(provider_message_id=receipt.provider_message_id).exists()
+    if not is_taken and (notification.provider_message_id is None or notification.status == Status.UNCONFIRMED):
         notification.provider_message_id = receipt.provider_message_id
         notification.save(update_fields=["provider_message_id"])
