@@ -238,6 +238,9 @@ WHATSAPP_SANDBOX_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the s
 # The account of every sender that has none of its own yet.
 WHATSAPP_CLOUD_PHONE_NUMBER_ID = env.str("WHATSAPP_CLOUD_PHONE_NUMBER_ID", default="100000000000001" if DEBUG else "")
 WHATSAPP_CLOUD_TOKEN = env.str("WHATSAPP_CLOUD_TOKEN", default=WHATSAPP_SANDBOX_TOKEN if DEBUG else "")
+WACHAP_API_URL = env.str("WACHAP_API_URL", default="https://api.wachap.com/v1").rstrip("/")
+# Part of the address that WaChap's webhook is given; without it nothing that comes there is believed.
+WACHAP_WEBHOOK_SECRET = env.str("WACHAP_WEBHOOK_SECRET", default="")
 # Everything goes to this number when it is set, whoever the client is.
 WHATSAPP_TEST_PHONE = env.str("WHATSAPP_TEST_PHONE", default="")
 # Encrypts the senders' tokens; several keys, newest first, separated by commas, while keys are being changed.

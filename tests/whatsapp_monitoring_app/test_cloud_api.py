@@ -1,6 +1,7 @@
 """The dialect of WhatsApp Cloud API: what is written, and what is understood of the answers."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +10,13 @@ from django.test import override_settings
 
 from tests.whatsapp_monitoring_app.scripts import TEXT, accepted, json_answer, refused
 from whatsapp_monitoring_app.models import ErrorClass
-from whatsapp_monitoring_app.providers import base
-from whatsapp_monitoring_app.providers.base import Accepted, HttpAnswer, Refused, Uncertain
+from whatsapp_monitoring_app.providers import base, content
+from whatsapp_monitoring_app.providers.base import Accepted, Health, HttpAnswer, Refused, Uncertain
 from whatsapp_monitoring_app.providers.cloud_api import CODES_BY_CLASS, CloudApi
 
 ACCOUNT = base.Account("106540352242922", "EAAsecret")
-MESSAGE = base.Message(to="+22376123456", text=TEXT, tracking="4f2b")
+MESSAGE = base.Message(to="+22376123456", content=content.Text(TEXT), tracking="4f2b")
+LINK = "https://cargo.example/recu.pdf"
 cloud_api = CloudApi()
 
 
@@ -38,6 +40,181 @@ def test_the_request_is_what_meta_documents():
         "text": {"body": TEXT, "preview_url": False},
         "biz_opaque_callback_data": "4f2b",
     }
+
+
+def body_of(what: content.Content, **more: str) -> dict[str, Any]:
+    return json.loads(cloud_api.build(ACCOUNT, replace(MESSAGE, content=what, **more)).body)
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "members"),
+    [
+        (content.Image(LINK), "image", {"link": LINK}),
+        (content.Image(LINK, "Reçu 📦"), "image", {"link": LINK, "caption": "Reçu 📦"}),
+        (content.Document(LINK), "document", {"link": LINK}),
+        (
+            content.Document(LINK, "reçu.pdf", "Voici"),
+            "document",
+            {"link": LINK, "filename": "reçu.pdf", "caption": "Voici"},
+        ),
+    ],
+)
+def test_an_image_and_a_document_are_what_meta_documents(what: content.Content, kind: str, members: dict[str, str]):
+    assert body_of(what) == {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": "+22376123456",
+        "type": kind,
+        kind: members,
+        "biz_opaque_callback_data": "4f2b",
+    }
+
+
+def test_an_answer_names_the_message_that_it_answers():
+    assert body_of(content.Text("Oui"), reply_to="wamid.HBgL==")["context"] == {"message_id": "wamid.HBgL=="}
+    assert "context" not in body_of(content.Text("Oui"))
+
+
+def template(**parts: Any) -> dict[str, Any]:
+    body = body_of(content.Template("colis_arrive", "fr_FR", text=TEXT, **parts))
+    assert (body["type"], body["to"], body["biz_opaque_callback_data"]) == ("template", "+22376123456", "4f2b")
+    assert "text" not in body
+    return body["template"]
+
+
+def test_a_template_without_variables_has_no_components():
+    assert template() == {"name": "colis_arrive", "language": {"code": "fr_FR"}}
+    assert template(body={}) == template()
+
+
+def test_the_values_of_a_template_stand_in_order():
+    assert template(body=("Awa", "TS1A2B3C4D")) == {
+        "name": "colis_arrive",
+        "language": {"code": "fr_FR"},
+        "components": [
+            {"type": "body", "parameters": [{"type": "text", "text": "Awa"}, {"type": "text", "text": "TS1A2B3C4D"}]}
+        ],
+    }
+
+
+def test_the_values_of_a_template_may_have_names():
+    parameters = [
+        {"type": "text", "parameter_name": "prenom", "text": "Awa"},
+        {"type": "text", "parameter_name": "colis", "text": "TS1A2B3C4D"},
+    ]
+    components = template(body={"prenom": "Awa", "colis": "TS1A2B3C4D"})["components"]
+    assert components == [{"type": "body", "parameters": parameters}]
+
+
+@pytest.mark.parametrize(
+    ("header", "parameter"),
+    [
+        (content.Text("Bamako"), {"type": "text", "text": "Bamako"}),
+        (content.Image(LINK, "left out"), {"type": "image", "image": {"link": LINK}}),
+        (content.Document(LINK), {"type": "document", "document": {"link": LINK}}),
+        (
+            content.Document(LINK, "reçu.pdf", "left out"),
+            {"type": "document", "document": {"link": LINK, "filename": "reçu.pdf"}},
+        ),
+    ],
+)
+def test_a_template_may_have_a_header_whose_media_bear_no_caption(
+    header: content.Text | content.Image | content.Document, parameter: dict[str, Any]
+):
+    assert template(header=header)["components"] == [{"type": "header", "parameters": [parameter]}]
+
+
+def test_a_templates_buttons_carry_what_varies_in_them():
+    components = template(buttons=(content.UrlButton(0, "TS1A2B3C4D"), content.QuickReply(2, "stop")))["components"]
+    assert components == [
+        {
+            "type": "button",
+            "sub_type": "url",
+            "index": "0",
+            "parameters": [{"type": "text", "text": "TS1A2B3C4D"}],
+        },
+        {
+            "type": "button",
+            "sub_type": "quick_reply",
+            "index": "2",
+            "parameters": [{"type": "payload", "payload": "stop"}],
+        },
+    ]
+
+
+def test_the_components_come_in_the_order_of_the_template():
+    parts = template(header=content.Text("Bamako"), body=("Awa",), buttons=(content.UrlButton(1, "x"),))
+    assert [component["type"] for component in parts["components"]] == ["header", "body", "button"]
+
+
+@pytest.mark.parametrize(
+    ("what", "field"),
+    [
+        (content.Template("", "fr"), "template.name"),
+        (content.Template("t", ""), "template.language"),
+        (content.Template("t", "fr", ("Awa", " ")), "template.body"),
+        (content.Template("t", "fr", {"prenom": ""}), "template.body"),
+        (content.Template("t", "fr", ("two\nlines",)), "template.body"),
+        (content.Template("t", "fr", ("a\ttab",)), "template.body"),
+        (content.Template("t", "fr", ("five     spaces",)), "template.body"),
+        (content.Template("t", "fr", header=content.Text("")), "template.header"),
+        (content.Template("t", "fr", header=content.Image("http://cargo.example/a.png")), "template.header.link"),
+        (content.Template("t", "fr", header=content.Document(LINK, "a.docx")), "template.header.filename"),
+        (content.Image("https://"), "image.link"),
+        (content.Image("https://[::1"), "image.link"),
+        (content.Document(LINK, caption="x" * 1025), "document.caption"),
+    ],
+)
+def test_what_meta_would_refuse_is_refused_here(what: content.Content, field: str):
+    with pytest.raises(content.Unsendable) as refusal:
+        body_of(what)
+    assert refusal.value.field == field
+    assert str(refusal.value).startswith(f"{field}: ")
+
+
+@override_settings(WHATSAPP_CLOUD_API_URL="https://graph.example", WHATSAPP_CLOUD_API_VERSION="v26.0")
+def test_the_health_of_a_number_is_asked_for_without_sending_anything():
+    request = cloud_api.health_request(ACCOUNT)
+    fields = "verified_name,quality_rating,messaging_limit_tier,status,platform_type"
+    assert request.url == f"https://graph.example/v26.0/106540352242922?fields={fields}"
+    assert (request.method, request.body) == ("GET", b"")
+    assert request.headers == {"Authorization": "Bearer EAAsecret"}
+
+
+NUMBER_FACTS = {
+    "verified_name": "TS Air Cargo",
+    "quality_rating": "GREEN",
+    "messaging_limit_tier": "TIER_1K",
+    "status": "CONNECTED",
+    "platform_type": "CLOUD_API",
+    "id": "106540352242922",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "is_connected"),
+    [
+        ("CONNECTED", True), ("FLAGGED", True), ("RESTRICTED", True), ("RATE_LIMITED", True), ("BANNED", False),
+        ("DISCONNECTED", False), ("PENDING", False), ("OFFLINE", False), ("UNKNOWN", None), ("NEW_WORD", None),
+    ],
+)  # fmt: skip
+def test_metas_word_says_whether_a_number_is_connected(status: str, is_connected: bool | None):
+    health = cloud_api.read_health(json_answer(200, NUMBER_FACTS | {"status": status}), ACCOUNT)
+    assert health == Health(is_connected, f"{status}, TS Air Cargo, CLOUD_API", "GREEN", "TIER_1K")
+
+
+@pytest.mark.parametrize(
+    ("answer", "health"),
+    [
+        (refused(190, 401), Health(False, "190 (#190) No – Some detail.")),
+        (refused(131016, 503), Health(None, "131016 (#131016) No – Some detail.")),
+        (HttpAnswer(502, b"<html>"), Health(None, "HTTP 502")),
+        (json_answer(200, {"id": "1"}), Health(None, "HTTP 200")),
+        (json_answer(200, {"quality_rating": None, "status": {}}), Health(None, "HTTP 200")),
+    ],
+)
+def test_what_meta_does_not_say_of_a_number_is_not_known(answer: HttpAnswer, health: Health):
+    assert cloud_api.read_health(answer, ACCOUNT) == health
 
 
 @override_settings(WHATSAPP_CLOUD_API_VERSION="v99.0")
@@ -109,8 +286,8 @@ INTENDED: dict[str, list[int]] = {
     "transient_capped": [1, 131000, 131053],
     "throttle_sender": [4, 613, 80007, 80008, 130429],
     "throttle_pair": [131056],
-    "recipient_permanent": [130403, 131021, 131026, 131030, 131062],
-    "recipient_temporary": [130472, 130497, 131036, 131049, 137000],
+    "recipient_permanent": [130403, 130472, 130497, 131021, 131026, 131030, 131062],
+    "recipient_temporary": [131036, 131049, 137000],
     "opt_out": [131050],
     "window_closed": [131047],
     "message_permanent": [
@@ -219,11 +396,13 @@ def test_a_server_error_without_an_explanation_is_uncertain(status: int, body: b
 @pytest.mark.parametrize(
     ("status", "error_class"),
     [
-        (403, ErrorClass.ACCOUNT_STOP),
+        (403, ErrorClass.GATEWAY_REFUSAL),
         (401, ErrorClass.ACCOUNT_STOP),
+        (404, ErrorClass.NOT_CONFIGURED),
+        (405, ErrorClass.NOT_CONFIGURED),
         (429, ErrorClass.THROTTLE_SENDER),
         (400, ErrorClass.UNKNOWN),
-        (302, ErrorClass.UNKNOWN),
+        (302, ErrorClass.NOT_CONFIGURED),
     ],
 )
 def test_another_refusal_without_an_explanation_is_judged_by_its_status(

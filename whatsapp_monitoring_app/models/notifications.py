@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from whatsapp_monitoring_app.models.attempts import Trigger
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt
+from whatsapp_monitoring_app.models.senders import WITHOUT_RECEIPTS
 from whatsapp_monitoring_app.models.statuses import FINAL, WAITING, CancelReason, Status, origins
 
 if TYPE_CHECKING:
@@ -23,10 +24,15 @@ LEASE = timedelta(seconds=settings.WHATSAPP_LEASE_SECONDS)
 NO_ERROR = {"error_code": "", "error_class": "", "error_message": ""}
 
 
+def delivery_unknown() -> Q:
+    """Accepted by a provider that never tells what became of a message."""
+    return Q(status=Status.SENT, sender__provider__in=WITHOUT_RECEIPTS)
+
+
 def is_silent(at: datetime) -> Q:
-    """Accepted long ago, and not one receipt came."""
+    """Accepted long ago, and not one receipt came, though its provider would tell."""
     heard = WhatsAppReceipt.objects.filter(notification=OuterRef("pk"))
-    return Q(~Exists(heard), status=Status.SENT, sent_at__lt=at - SILENCE)
+    return Q(~Exists(heard), status=Status.SENT, sent_at__lt=at - SILENCE) & ~delivery_unknown()
 
 
 class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
@@ -277,6 +283,11 @@ class WhatsAppNotification(models.Model):
     def can_retry(self) -> bool:
         """Whether a person may ask for a new attempt: it failed, waits for its next one, or nobody knows."""
         return self.status in (Status.FAILED, Status.UNCONFIRMED, Status.RETRY_SCHEDULED)
+
+    @property
+    def is_delivery_unknown(self) -> bool:
+        """Whether it was accepted by a provider that never tells what became of a message."""
+        return self.status == Status.SENT and self.sender is not None and not self.sender.has_receipts
 
     def move(self, to: Status, **changes: Any) -> bool:
         """Move this notification to `to`, and say whether this call did it. The object then shows what is stored."""

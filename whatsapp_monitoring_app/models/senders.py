@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from whatsapp_monitoring_app.models.encryption import EncryptedTextField
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 
+# The providers that never tell what became of a message; each provider says it of itself.
+WITHOUT_RECEIPTS: set[str] = set()
 STOP_FIELDS = ["stopped_until", "stop_class", "stop_reason", "resumed_at"]
 
 
@@ -74,9 +76,15 @@ class WhatsAppSender(models.Model):
         A sender that has an account of its own never speaks through another one because its token is missing.
         """
         if self.provider == self.Provider.CONSOLE:
-            return self.code, ""
+            # In production a message that is only printed would count as sent.
+            return (self.code, "") if settings.DEBUG else None
         token = self.token if self.account_id else settings.WHATSAPP_CLOUD_TOKEN
         return (self.account, token) if self.account and token else None
+
+    @property
+    def has_receipts(self) -> bool:
+        """Whether its provider ever tells what became of a message."""
+        return self.provider not in WITHOUT_RECEIPTS
 
     @property
     def account(self) -> str:

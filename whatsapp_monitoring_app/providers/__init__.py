@@ -1,7 +1,13 @@
+from whatsapp_monitoring_app.models import senders
 from whatsapp_monitoring_app.providers.base import Provider
 from whatsapp_monitoring_app.providers.cloud_api import CloudApi
+from whatsapp_monitoring_app.providers.console import Console
+from whatsapp_monitoring_app.providers.wachap import WaChap
 
-_PROVIDERS: dict[str, Provider] = {provider.code: provider for provider in (CloudApi(),)}
+_PROVIDERS: dict[str, Provider] = {provider.code: provider for provider in (CloudApi(), WaChap(), Console())}
+
+# The models cannot look up here: they are told.
+senders.WITHOUT_RECEIPTS.update(code for code, provider in _PROVIDERS.items() if not provider.has_receipts)
 
 
 def all_providers() -> list[Provider]:

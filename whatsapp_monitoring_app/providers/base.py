@@ -51,7 +51,8 @@ class HttpRequest:
 @dataclass(frozen=True)
 class HttpAnswer:
     status: int
-    body: bytes
+    # A gateway may echo what it was sent.
+    body: bytes = field(repr=False)
     retry_after: timedelta | None = None
 
     @property
@@ -102,6 +103,19 @@ class Uncertain:
 
 
 Outcome = Accepted | Refused | Uncertain
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a provider says of an account. `is_connected` is None when it does not say.
+
+    `detail`, `quality` and `limit` are the provider's own words.
+    """
+
+    is_connected: bool | None
+    detail: str
+    quality: str = ""
+    limit: str = ""
 
 
 @dataclass(frozen=True)
@@ -204,6 +218,14 @@ class Provider(ABC):
         """What people chose, in a webhook's payload; a provider that does not tell has none."""
         return []
 
+    def health_request(self, account: Account) -> HttpRequest | None:
+        """The request that asks how the account is, and sends nothing; None when the provider cannot be asked."""
+        return None
+
+    def read_health(self, answer: HttpAnswer, account: Account) -> Health:
+        """What the answer to `health_request` says of this account."""
+        return Health(None, "no health check")
+
     def read(self, answer: HttpAnswer) -> Outcome:
         """What the provider answered."""
         if 200 <= answer.status < 300:
@@ -238,3 +260,10 @@ def class_of_http_status(status: int) -> ErrorClass:
     if status >= 500:
         return ErrorClass.TRANSIENT_CAPPED
     return ErrorClass.UNKNOWN
+
+
+def text_of(value: Any) -> str:
+    """A JSON value as text that PostgreSQL takes; "" for what is no single value."""
+    if value is None or isinstance(value, dict | list):
+        return ""
+    return str(value).replace("\x00", "").encode(errors="replace").decode()

@@ -18,6 +18,7 @@ from whatsapp_monitoring_app.providers import content
 from whatsapp_monitoring_app.providers.base import (
     Accepted,
     Account,
+    Health,
     HttpAnswer,
     HttpRequest,
     InboundEvent,
@@ -30,6 +31,7 @@ from whatsapp_monitoring_app.providers.base import (
     ReceiptEvent,
     Uncertain,
     class_of_http_status,
+    text_of,
 )
 
 logger = logging.getLogger(__name__)
@@ -67,6 +69,14 @@ CODES_BY_CLASS: dict[ErrorClass, tuple[int, ...]] = {
     ErrorClass.ACCOUNT_SLOW: (131048, 131064),
 }  # fmt: skip
 CLASS_BY_CODE = {str(code): error_class for error_class, codes in CODES_BY_CLASS.items() for code in codes}
+# Words of a phone number's `status`; a restricted number still answers people, and sends what is allowed to it.
+IS_CONNECTED = {
+    **dict.fromkeys(("CONNECTED", "FLAGGED", "RATE_LIMITED", "RESTRICTED"), True),
+    **dict.fromkeys(
+        ("BANNED", "DELETED", "DISCONNECTED", "MIGRATED", "OFFLINE", "PAUSED", "PENDING", "UNVERIFIED"), False
+    ),
+}
+HEALTH_FIELDS = "verified_name,quality_rating,messaging_limit_tier,status,platform_type"
 UNKNOWN_OBJECT_SUBCODE = "33"  # with code 100: the phone number id is not ours, or was deleted
 
 
@@ -90,7 +100,7 @@ class CloudApi(Provider):
         if message.reply_to:
             body["context"] = {"message_id": message.reply_to}
         return HttpRequest(
-            url=f"{settings.WHATSAPP_CLOUD_API_URL}/{settings.WHATSAPP_CLOUD_API_VERSION}/{account.account_id}/messages",
+            url=f"{_address(account)}/messages",
             headers={"Authorization": f"Bearer {account.token}", "Content-Type": "application/json"},
             body=json.dumps(body).encode(),
         )
@@ -100,7 +110,7 @@ class CloudApi(Provider):
         message_id = _first(body, "messages").get("id")
         if not isinstance(message_id, str) or not message_id:
             return Uncertain(f"HTTP {answer.status} without a message id")
-        return Accepted(_text(message_id)[:200], wa_id=_text(_first(body, "contacts").get("wa_id"))[:40])
+        return Accepted(text_of(message_id)[:200], wa_id=text_of(_first(body, "contacts").get("wa_id"))[:40])
 
     def read_error(self, answer: HttpAnswer) -> ProviderError | None:
         error = answer.json_object().get("error")
@@ -119,6 +129,29 @@ class CloudApi(Provider):
         given = headers.get("X-Hub-Signature-256", "")
         return hmac.compare_digest(f"sha256={expected}".encode(), given.encode(errors="replace"))
 
+    def health_request(self, account: Account) -> HttpRequest:
+        return HttpRequest(
+            url=f"{_address(account)}?fields={HEALTH_FIELDS}",
+            headers={"Authorization": f"Bearer {account.token}"},
+            method="GET",
+        )
+
+    def read_health(self, answer: HttpAnswer, account: Account) -> Health:
+        error = self.read_error(answer)
+        if error:
+            is_refused = error.error_class is ErrorClass.ACCOUNT_STOP
+            return Health(False if is_refused else None, f"{error.code} {error.message}".strip()[:200])
+        number = answer.json_object()
+        status, name, platform = (
+            text_of(number.get(key))[:200] for key in ("status", "verified_name", "platform_type")
+        )
+        return Health(
+            is_connected=IS_CONNECTED.get(status),
+            detail=", ".join(part for part in (status, name, platform) if part)[:200] or f"HTTP {answer.status}",
+            quality=text_of(number.get("quality_rating"))[:40],
+            limit=text_of(number.get("messaging_limit_tier"))[:40],
+        )
+
     def receipts(self, payload: Mapping[str, Any]) -> list[ReceiptEvent]:
         events = (_receipt(status) for value in _values(payload) for status in _dicts(value, "statuses"))
         return [event for event in events if event]
@@ -131,6 +164,10 @@ class CloudApi(Provider):
         choices = ((choice, value) for value in _values(payload) for choice in _dicts(value, "user_preferences"))
         events = (_preference(choice, value) for choice, value in choices)
         return [event for event in events if event]
+
+
+def _address(account: Account) -> str:
+    return f"{settings.WHATSAPP_CLOUD_API_URL}/{settings.WHATSAPP_CLOUD_API_VERSION}/{account.account_id}"
 
 
 def _content(what: content.Content) -> dict[str, Any]:
@@ -194,7 +231,7 @@ def _values(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _receipt(status: dict[str, Any]) -> ReceiptEvent | None:
-    word, message_id = _text(status.get("status")), _text(status.get("id"))
+    word, message_id = text_of(status.get("status")), text_of(status.get("id"))
     occurred_at = _moment(status.get("timestamp"))
     if not word or not message_id or occurred_at is None:
         logger.warning("A status without id, word or time was left out")
@@ -205,17 +242,17 @@ def _receipt(status: dict[str, Any]) -> ReceiptEvent | None:
         status=STATUSES.get(word, Kind.UNKNOWN),
         raw_status=word[:40],
         occurred_at=occurred_at,
-        tracking=_text(status.get("biz_opaque_callback_data"))[:512],
+        tracking=text_of(status.get("biz_opaque_callback_data"))[:512],
         error=_error(errors[0]) if errors else None,
     )
 
 
 def _inbound(message: dict[str, Any], value: dict[str, Any]) -> InboundEvent | None:
-    message_id, occurred_at = _text(message.get("id")), _moment(message.get("timestamp"))
+    message_id, occurred_at = text_of(message.get("id")), _moment(message.get("timestamp"))
     if not message_id or occurred_at is None:
         logger.warning("A message without id or time was left out")
         return None
-    wa_id = _text(message.get("from"))
+    wa_id = text_of(message.get("from"))
     return InboundEvent(
         provider_message_id=message_id[:200],
         # Missing for people who are known by their user name only.
@@ -228,16 +265,16 @@ def _inbound(message: dict[str, Any], value: dict[str, Any]) -> InboundEvent | N
 
 
 def _preference(choice: dict[str, Any], value: dict[str, Any]) -> PreferenceEvent | None:
-    wa_id, occurred_at = _text(choice.get("wa_id")), _moment(choice.get("timestamp"))
-    wants_messages = WANTS_MESSAGES.get(_text(choice.get("value")))
-    phone_number, category = _telephone(wa_id), _text(choice.get("category"))
+    wa_id, occurred_at = text_of(choice.get("wa_id")), _moment(choice.get("timestamp"))
+    wants_messages = WANTS_MESSAGES.get(text_of(choice.get("value")))
+    phone_number, category = _telephone(wa_id), text_of(choice.get("category"))
     if not phone_number or wants_messages is None or occurred_at is None or category != MARKETING:
         logger.warning("A preference without number, word or time, or about something else, was left out")
         return None
     return PreferenceEvent(
         phone_number=phone_number,
         wants_messages=wants_messages,
-        reason=_text(choice.get("detail"))[:200],
+        reason=text_of(choice.get("detail"))[:200],
         occurred_at=occurred_at,
         profile_name=_name_of(wa_id, value),
         account_id=_account_in(value),
@@ -251,27 +288,27 @@ def _telephone(wa_id: str) -> str:
 def _account_in(value: dict[str, Any]) -> str:
     """The number of ours that the payload speaks of."""
     metadata = value.get("metadata")
-    return _text(metadata.get("phone_number_id"))[:80] if isinstance(metadata, dict) else ""
+    return text_of(metadata.get("phone_number_id"))[:80] if isinstance(metadata, dict) else ""
 
 
 def _name_of(wa_id: str, value: dict[str, Any]) -> str:
     """The name of this person on WhatsApp: one payload may speak of several."""
     contacts = _dicts(value, "contacts")
-    profile = next((contact.get("profile") for contact in contacts if _text(contact.get("wa_id")) == wa_id), None)
-    return _text(profile.get("name"))[:200] if isinstance(profile, dict) else ""
+    profile = next((contact.get("profile") for contact in contacts if text_of(contact.get("wa_id")) == wa_id), None)
+    return text_of(profile.get("name"))[:200] if isinstance(profile, dict) else ""
 
 
 def _words(message: Mapping[str, Any]) -> str:
     """What the person said: text, a pressed button, a caption; else the kind of message in brackets."""
-    kind = _text(message.get("type"))
+    kind = text_of(message.get("type"))
     content = message.get(kind)
     if not isinstance(content, dict):
         return f"[{kind}]"
     for name in ("body", "text", "caption", "emoji"):
-        if _text(content.get(name)):
-            return _text(content[name])
+        if text_of(content.get(name)):
+            return text_of(content[name])
     replies = [content[name] for name in ("button_reply", "list_reply") if isinstance(content.get(name), dict)]
-    return _text(replies[0].get("title")) if replies else f"[{kind}]"
+    return text_of(replies[0].get("title")) if replies else f"[{kind}]"
 
 
 def _moment(seconds: Any) -> datetime | None:
@@ -283,7 +320,7 @@ def _moment(seconds: Any) -> datetime | None:
 
 
 def _error(error: Mapping[str, Any], answer: HttpAnswer | None = None) -> ProviderError:
-    code = _text(error.get("code"))
+    code = text_of(error.get("code"))
     return ProviderError(
         error_class=_error_class(code, error, answer),
         code=code[:40],
@@ -294,7 +331,7 @@ def _error(error: Mapping[str, Any], answer: HttpAnswer | None = None) -> Provid
 
 
 def _error_class(code: str, error: Mapping[str, Any], answer: HttpAnswer | None) -> ErrorClass:
-    if code == "100" and _text(error.get("error_subcode")) == UNKNOWN_OBJECT_SUBCODE:
+    if code == "100" and text_of(error.get("error_subcode")) == UNKNOWN_OBJECT_SUBCODE:
         return ErrorClass.ACCOUNT_STOP
     if code in CLASS_BY_CODE:
         return CLASS_BY_CODE[code]
@@ -306,7 +343,7 @@ def _error_class(code: str, error: Mapping[str, Any], answer: HttpAnswer | None)
 def _error_message(error: Mapping[str, Any]) -> str:
     data = error.get("error_data")
     details = data.get("details") if isinstance(data, dict) else data
-    parts = [_text(error.get("message")) or _text(error.get("title")), _text(details)]
+    parts = [text_of(error.get("message")) or text_of(error.get("title")), text_of(details)]
     return " – ".join(dict.fromkeys(part for part in parts if part))[:2000]
 
 
@@ -318,10 +355,3 @@ def _dicts(container: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """The JSON objects in a member that should be a list of them."""
     items = container.get(name)
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-
-
-def _text(value: Any) -> str:
-    """A JSON value as text that PostgreSQL takes."""
-    if value is None or isinstance(value, dict | list):
-        return ""
-    return str(value).replace("\x00", "").encode(errors="replace").decode()

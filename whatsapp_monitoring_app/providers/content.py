@@ -78,6 +78,21 @@ class Template:
 Content = Text | Image | Document | Template
 
 
+def texts(content: Content) -> tuple[str, ...]:
+    """What the client reads of it, and what only their buttons know."""
+    match content:
+        case Text(body):
+            return (body,)
+        case Image(_, caption) | Document(_, _, caption):
+            return (caption,)
+        case Template():
+            header = texts(content.header) if content.header else ()
+            buttons = [
+                button.suffix if isinstance(button, UrlButton) else button.payload for button in content.buttons
+            ]
+            return (content.text, *content.values, *header, *buttons)
+
+
 def check(content: Content, text_limit: int) -> None:
     """Find out before calling what a provider would refuse. Raises Unsendable."""
     for problem in _problems(content, text_limit):

@@ -1,8 +1,11 @@
 """Carries one provider request over HTTP, and says what is certain when there is no answer."""
 
 import email.utils
+import json
+import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
@@ -13,6 +16,7 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from whatsapp_monitoring_app.models import ErrorClass
+from whatsapp_monitoring_app.providers import console
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 
 CONNECT_SECONDS = 3.05
@@ -52,6 +56,8 @@ class NoAnswer(Exception):
 
 def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -> HttpAnswer:
     """Carry the request once. Raises NotSent or NoAnswer; repeats nothing by itself."""
+    if request.url == console.ADDRESS:
+        return _print(request)
     try:
         with _session(clock()).request(
             request.method,
@@ -74,6 +80,13 @@ def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -
         raise NoAnswer(type(error).__name__) from error
     except (OSError, HTTPException, HTTPError) as error:
         raise NoAnswer(type(error).__name__) from error
+
+
+def _print(request: HttpRequest) -> HttpAnswer:
+    """Play the provider that sends nothing."""
+    if request.body:
+        sys.stdout.write("WhatsApp {from} → {to}: {kind}, {length} characters\n".format_map(json.loads(request.body)))
+    return HttpAnswer(200, json.dumps({"id": f"console-{uuid.uuid4()}"}).encode())
 
 
 def _read(raw: HTTPResponse, deadline: float) -> bytes:

@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import assert_never
@@ -38,6 +38,7 @@ from whatsapp_monitoring_app.services import (
     receipts,
     rendering,
     routing,
+    secrecy,
     verdicts,
 )
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
@@ -94,6 +95,7 @@ class _Ready:
 
     sender: WhatsAppSender
     request: base.HttpRequest
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -116,14 +118,14 @@ def _prepare(notification: WhatsAppNotification, at: datetime) -> _Ready | _Wait
     route = routing.choose(notification, at)
     if route.obstacle:
         return _Wait(route.obstacle, _worth_trying_at(route, at))
-    request = _request(notification, route.sender)
+    ready = _ready(notification, route.sender)
     wait = _wait_for_pace(notification, route.sender, at)
     if wait:
         return wait
     stop = circuit.take_probe(route.sender, at)
     if stop:
         return _Wait(stop, at + _random_part_of(SPREAD))
-    return _Ready(route.sender, request)
+    return ready
 
 
 def _is_nearly_over(claimed: WhatsAppNotification, at: datetime) -> bool:
@@ -175,14 +177,15 @@ def _wait_for_pace(notification: WhatsAppNotification, sender: WhatsAppSender, a
     return _Wait(None, at + slot.wait, slot_of=sender if slot.is_reserved else None)
 
 
-def _request(notification: WhatsAppNotification, sender: WhatsAppSender) -> base.HttpRequest:
+def _ready(notification: WhatsAppNotification, sender: WhatsAppSender) -> _Ready:
     message = base.Message(
         to=rendering.number_to_call(notification),
         content=Text(rendering.text_to_send(notification)),
         tracking=str(notification.code),
     )
     account = base.Account(*(sender.credentials or ("", "")), address=sender.address)
-    return providers.get(sender.provider).build(account, message)
+    request = providers.get(sender.provider).build(account, message)
+    return _Ready(sender, request, secrecy.of(notification, account, message, request))
 
 
 def _call(ready: _Ready, send: Send, now: Clock) -> Call:
@@ -194,7 +197,9 @@ def _call(ready: _Ready, send: Send, now: Clock) -> Call:
         return Call(refusal, started_at, now())
     except transport.NoAnswer as error:
         return Call(Uncertain(str(error)), started_at, now())
-    return Call(providers.get(ready.sender.provider).read(answer), started_at, now(), answer)
+    outcome = providers.get(ready.sender.provider).read(answer)
+    shown = secrecy.hide_in_answer(answer, ready.secrets)
+    return Call(secrecy.hide_in_outcome(outcome, ready.secrets), started_at, now(), shown)
 
 
 def _patiently(write: Callable[[], WhatsAppNotification]) -> WhatsAppNotification:

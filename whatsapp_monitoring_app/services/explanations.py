@@ -134,6 +134,11 @@ EXPLANATIONS_OF_CODES: dict[tuple[str, str], Explanation] = {
         _("Tell an administrator: the number must be added to the list, or the test number replaced."),
         retry_helps=True,
     ),
+    ("wachap", "SEND_ERROR"): Explanation(
+        _("WaChap could not send the message; the telephone that it uses may be disconnected."),
+        _("Retry in a few minutes. If it fails again, tell an administrator: the telephone must be linked to WaChap."),
+        retry_helps=True,
+    ),
 }
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppReceipt
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet, is_silent
+from whatsapp_monitoring_app.models.notifications import NotificationQuerySet, delivery_unknown, is_silent
 
 WEEK = timedelta(days=7)
 ON_THE_WAY = (Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED)
@@ -20,12 +20,16 @@ ON_THE_WAY = (Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED)
 
 @dataclass(frozen=True)
 class Summary:
-    """How many notifications are where. `reached` are those that the client certainly has."""
+    """How many notifications are where. `reached` are those that the client certainly has.
+
+    `accepted` may still be confirmed; `unknown` never will: their provider does not tell.
+    """
 
     total: int
     waiting: int
     unconfirmed: int
     accepted: int
+    unknown: int
     delivered: int
     read: int
     failed: int
@@ -51,7 +55,8 @@ def _counts() -> dict[str, Count]:
         "total": Count("pk"),
         "waiting": Count("pk", filter=Q(status__in=ON_THE_WAY)),
         "unconfirmed": Count("pk", filter=Q(status=Status.UNCONFIRMED)),
-        "accepted": Count("pk", filter=Q(status=Status.SENT)),
+        "accepted": Count("pk", filter=Q(status=Status.SENT) & ~delivery_unknown()),
+        "unknown": Count("pk", filter=delivery_unknown()),
         "delivered": Count("pk", filter=Q(status=Status.DELIVERED)),
         "read": Count("pk", filter=Q(status=Status.READ)),
         "failed": Count("pk", filter=Q(status=Status.FAILED)),

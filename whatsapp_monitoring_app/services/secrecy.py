@@ -1,0 +1,62 @@
+"""A provider's words without ours: a gateway that echoes requests would write tokens and texts into our rows."""
+
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from urllib.parse import quote, quote_plus
+
+from whatsapp_monitoring_app.models import WhatsAppNotification
+from whatsapp_monitoring_app.providers import content
+from whatsapp_monitoring_app.providers.base import Account, HttpAnswer, HttpRequest, Message, Outcome, Refused
+
+HIDDEN = "[…]"
+SHORTEST = 8  # characters: anything shorter stands in many an answer by chance
+
+
+def of(
+    notification: WhatsAppNotification, account: Account, message: Message, request: HttpRequest
+) -> tuple[str, ...]:
+    """What no answer may repeat, the longest first."""
+    texts = content.texts(message.content)
+    # A link that was filled in is a secret by itself, wherever a gateway cuts the text.
+    filled_in = {word for text in texts for word in text.split()} - set(notification.message_content.split())
+    credentials = request.headers.get("Authorization", "").rpartition(" ")[2]
+    secrets = {account.token, credentials, *texts, *(word.strip(".,;:!?()«»“”\"'") for word in filled_in)}
+    return tuple(sorted((secret for secret in secrets if len(secret) >= SHORTEST), key=len, reverse=True))
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """The text without these secrets, in whatever spelling an echo has."""
+    for secret in secrets:
+        for spelling in _spellings(secret):
+            text = text.replace(spelling, HIDDEN)
+    return text
+
+
+def hide_in_answer(answer: HttpAnswer, secrets: Iterable[str]) -> HttpAnswer:
+    return replace(answer, body=hide(answer.body.decode(errors="replace"), secrets).encode())
+
+
+def hide_in_outcome(outcome: Outcome, secrets: Iterable[str]) -> Outcome:
+    if not isinstance(outcome, Refused):
+        return outcome
+    error = outcome.error
+    return Refused(replace(error, code=hide(error.code, secrets), message=hide(error.message, secrets)))
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """As it is and as JSON spells it; either of them again as it stands in a page or in an address."""
+    as_json = json.dumps(secret)[1:-1]
+    for spelling in (secret, as_json, _upper(as_json), json.dumps(secret, ensure_ascii=False)[1:-1]):
+        for slashed in (spelling, spelling.replace("/", "\\/")):
+            yield slashed
+            yield html.escape(slashed)
+            yield quote(slashed, errors="replace")
+            yield quote(slashed, safe="", errors="replace")
+            yield quote_plus(slashed, errors="replace")
+
+
+def _upper(escaped: str) -> str:
+    return re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda digits: digits[0].upper(), escaped)
