@@ -282,7 +282,7 @@ def test_the_first_are_rung_for_at_once_and_the_sweep_finds_the_others(
     assert {code for code, _queue in rung} == first
     assert {queue for _code, queue in rung} == {"whatsapp_bulk"}
     assert {str(row.pk) for row in WhatsAppNotification.objects.exclude(rung_at=None)} == first
-    assert {bell.code for bell in recovery.to_ring()} == rest
+    assert {bell.code for bell in recovery.to_ring(timezone.now())} == rest
 
 
 def test_a_broker_that_is_away_is_asked_once_and_loses_nothing(

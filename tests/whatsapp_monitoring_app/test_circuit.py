@@ -1,4 +1,4 @@
-"""A sender's circuit breaker: closed, open with a reason and an end, half-open with one probe at a time."""
+"""An account's circuit breaker: closed, open with a reason and an end, half-open with one probe at a time."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,6 +10,7 @@ from tests.outages import redis_away
 from tests.stack import forget_pace
 from tests.whatsapp_monitoring_app.scripts import (
     NOW,
+    NUMBER,
     Provider,
     accepted,
     at_once,
@@ -30,7 +31,7 @@ from whatsapp_monitoring_app.providers.base import (
     Uncertain,
 )
 from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent
-from whatsapp_monitoring_app.services import circuit, delivery, receipts, recovery
+from whatsapp_monitoring_app.services import circuit, delivery, pacing, receipts, recovery
 
 pytestmark = pytest.mark.django_db
 
@@ -39,17 +40,36 @@ MINUTE = timedelta(minutes=1)
 OPEN_UNTIL = NOW + 5 * MINUTE
 OK = Accepted("wamid.one")
 TROUBLE = Refused(ProviderError(ErrorClass.TRANSIENT, "131016", "overloaded"))
-TROUBLES = [TROUBLE, Refused(ProviderError(ErrorClass.TRANSIENT_CAPPED, "131000", "?")), Uncertain("ReadTimeout")]
+TROUBLES: dict[str, Outcome] = {
+    "unreachable": Refused(ProviderError(ErrorClass.UNREACHABLE, message="no connection")),
+    "transient": TROUBLE,
+    "unclear": Refused(ProviderError(ErrorClass.TRANSIENT_CAPPED, "131000", "?")),
+    "no answer": Uncertain("ReadTimeout"),
+}
 BLOCKED = Refused(ProviderError(ErrorClass.ACCOUNT_STOP, "190", "expired"))
+STOP, SLOW = ErrorClass.ACCOUNT_STOP, ErrorClass.ACCOUNT_SLOW
 
 
 def sender(code: str = "mali") -> WhatsAppSender:
     return WhatsAppSender.objects.get(code=code)
 
 
-def opened(until: datetime = OPEN_UNTIL) -> WhatsAppSender:
-    sender().stop(until, "190 expired")
+def separate(code: str) -> WhatsAppSender:
+    """A sender with an account of its own; the others share the one of the environment."""
+    own = sender(code)
+    own.account_id, own.token = f"account of {code}", "token"
+    own.save()
+    return own
+
+
+def opened(until: datetime = OPEN_UNTIL, error_class: ErrorClass = STOP) -> WhatsAppSender:
+    sender().stop(until, error_class, "190 expired")
     return sender()
+
+
+def stop_of(code: str = "mali") -> tuple[datetime | None, str, str]:
+    stopped = sender(code)
+    return stopped.stopped_until, stopped.stop_class, stopped.stop_reason
 
 
 def note(*outcomes: Outcome, at: datetime = NOW) -> WhatsAppSender:
@@ -60,26 +80,27 @@ def note(*outcomes: Outcome, at: datetime = NOW) -> WhatsAppSender:
 
 def test_a_closed_circuit_lets_everybody_through():
     assert circuit.obstacle(sender(), NOW) is None
-    assert all(circuit.take_probe(sender(), NOW) for _ in range(5))
+    assert not any(circuit.take_probe(sender(), NOW) for _ in range(5))
     assert sender().stopped_until is None
 
 
 def test_a_refused_account_opens_it_at_once_with_reason_and_end():
     stopped = note(BLOCKED)
-    assert (stopped.stopped_until, stopped.stop_reason) == (OPEN_UNTIL, "190 expired")
+    assert stop_of() == (OPEN_UNTIL, STOP, "190 expired")
     obstacle = circuit.obstacle(stopped, OPEN_UNTIL - SECOND)
     assert obstacle
-    assert (obstacle.error_class, obstacle.message) == (ErrorClass.ACCOUNT_STOP, "190 expired")
+    assert (obstacle.error_class, obstacle.message) == (STOP, "190 expired")
+    assert circuit.obstacle(stopped, OPEN_UNTIL, is_essential=True) is None
     assert circuit.obstacle(stopped, OPEN_UNTIL) is None
 
 
 def test_a_run_of_failures_opens_it_for_half_a_minute():
     assert note(*[TROUBLE] * 19).stopped_until is None
-    stopped = note(TROUBLE)
-    assert (stopped.stopped_until, stopped.stop_reason) == (NOW + 30 * SECOND, "20 failures in a row")
+    note(TROUBLE)
+    assert stop_of() == (NOW + 30 * SECOND, ErrorClass.TRANSIENT, "20 failures in a row")
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=["transient", "unclear", "no answer"])
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_every_kind_of_trouble_counts(trouble: Outcome):
     assert note(*[trouble] * 20).stopped_until
 
@@ -100,10 +121,16 @@ def test_after_opening_the_next_run_is_counted_anew():
     assert note(*[TROUBLE] * 19).stopped_until is None
 
 
-def test_each_sender_fails_for_itself():
+def test_each_account_fails_for_itself():
+    note(*[TROUBLE] * 19)
+    circuit.note(separate("chine"), TROUBLE, NOW)
+    assert (sender().stopped_until, sender("chine").stopped_until) == (None, None)
+
+
+def test_the_failures_of_an_accounts_senders_are_counted_together():
     note(*[TROUBLE] * 19)
     circuit.note(sender("chine"), TROUBLE, NOW)
-    assert (sender().stopped_until, sender("chine").stopped_until) == (None, None)
+    assert sender().stopped_until == sender("chine").stopped_until == NOW + 30 * SECOND
 
 
 @pytest.mark.django_db(transaction=True)
@@ -126,7 +153,9 @@ def test_while_it_is_open_its_queue_waits_at_no_cost():
     for message in messages:
         attempt(message, provider)
         assert (message.status, message.attempt_count) == (Status.PENDING, 0)
-        assert message.next_attempt_at == OPEN_UNTIL
+        assert message.next_attempt_at
+        assert OPEN_UNTIL <= message.next_attempt_at <= OPEN_UNTIL + delivery.SPREAD
+    assert len({message.next_attempt_at for message in messages}) > 1  # they do not come back all at once
     assert provider.requests == []
     assert not WhatsAppAttempt.objects.exists()
     assert recovery.to_ring(OPEN_UNTIL - SECOND) == []
@@ -142,25 +171,40 @@ def test_half_open_one_message_probes_and_the_others_wait_for_it():
 
     attempt(probe, send, OPEN_UNTIL)
     assert (other.status, other.attempt_count, calls.requests) == (Status.PENDING, 0, [])
-    assert other.next_attempt_at == OPEN_UNTIL + circuit.PROBE_TIME
+    later = OPEN_UNTIL + circuit.PROBE_TIME
+    assert other.next_attempt_at
+    assert later <= other.next_attempt_at <= later + delivery.SPREAD
     assert probe.status == Status.SENT
-    assert (sender().stopped_until, sender().stop_reason) == (None, "")
-    assert attempt(other, calls, OPEN_UNTIL + circuit.PROBE_TIME).status == Status.SENT
+    assert stop_of() == stop_of("chine") == (None, "", "")
+    assert attempt(other, calls, other.next_attempt_at).status == Status.SENT
 
 
 def test_a_probe_whose_worker_died_lets_the_next_one_go():
     opened()
-    assert circuit.take_probe(sender(), OPEN_UNTIL)
+    assert circuit.take_probe(sender(), OPEN_UNTIL) is None
     later = OPEN_UNTIL + circuit.PROBE_TIME
     assert circuit.obstacle(sender(), later - SECOND)
     assert circuit.obstacle(sender(), later) is None
-    assert circuit.take_probe(sender(), later)
+    assert circuit.take_probe(sender(), later) is None
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_eight_that_want_to_probe_one_may():
-    half_open = opened()
-    assert sum(at_once(*[partial(circuit.take_probe, half_open, OPEN_UNTIL)] * 8)) == 1
+    opened()
+    probes = [partial(circuit.take_probe, sender(code), OPEN_UNTIL) for code in ("mali", "chine") * 4]
+    refusals = [refusal.error_class for refusal in at_once(*probes) if refusal]
+    assert refusals == [STOP] * 7
+
+
+def test_whoever_may_not_probe_comes_back_soon():
+    opened()
+    late, other, provider = sender(), post(), Provider(accepted())
+    assert circuit.take_probe(sender(), OPEN_UNTIL) is None
+    refusal = circuit.take_probe(late, OPEN_UNTIL)
+    assert refusal
+    assert (refusal.error_class, refusal.message, late.is_probing) == (STOP, "190 expired", False)
+    attempt(other, provider, OPEN_UNTIL)
+    assert (other.status, other.attempt_count, provider.requests) == (Status.PENDING, 0, [])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -187,17 +231,42 @@ def test_a_probe_that_is_refused_opens_it_again():
 def test_a_probe_that_proves_nothing_leaves_it_open_for_the_next(answer: Any):
     opened()
     attempt(post(), Provider(answer), OPEN_UNTIL)
-    assert sender().stopped_until == OPEN_UNTIL + circuit.PROBE_TIME
-    assert sender().stop_reason == "190 expired"
+    assert stop_of() == (OPEN_UNTIL + circuit.PROBE_TIME, STOP, "190 expired")
     attempt(post(), Provider(accepted()), OPEN_UNTIL + circuit.PROBE_TIME)
     assert sender().stopped_until is None
 
 
-@pytest.mark.parametrize("answer", [accepted(), refused(131026), refused(130429), json_answer(400, {})])
+@pytest.mark.parametrize("answer", [accepted(), refused(131026), json_answer(400, {})])
 def test_any_real_answer_to_a_probe_closes_it_and_starts_the_ramp(answer: HttpAnswer):
     opened()
     attempt(post(), Provider(answer), OPEN_UNTIL)
-    assert (sender().stopped_until, sender().stop_reason, sender().resumed_at) == (None, "", OPEN_UNTIL)
+    assert stop_of() == stop_of("chine") == (None, "", "")
+    assert sender().resumed_at == sender("chine").resumed_at == OPEN_UNTIL
+
+
+def test_a_probe_that_is_throttled_closes_it_and_brakes():
+    opened()
+    attempt(post(), Provider(refused(130429, 429, MINUTE)), OPEN_UNTIL)
+    assert (stop_of(), sender().resumed_at) == ((None, "", ""), OPEN_UNTIL + MINUTE)
+    assert pacing.reserve(sender(), NUMBER, OPEN_UNTIL).wait > 50 * SECOND
+
+
+def test_a_probe_does_not_close_a_circuit_that_was_opened_anew_since():
+    opened()
+    probing = sender()
+    assert circuit.take_probe(probing, OPEN_UNTIL) is None
+    opened(OPEN_UNTIL + 10 * MINUTE)
+    circuit.note(probing, OK, OPEN_UNTIL + SECOND)
+    assert stop_of() == (OPEN_UNTIL + 10 * MINUTE, STOP, "190 expired")
+    assert sender().resumed_at is None
+
+
+def test_an_answer_to_a_call_from_before_the_stop_does_not_close_a_circuit_that_is_being_probed():
+    before = sender()
+    opened()
+    assert circuit.take_probe(sender(), OPEN_UNTIL) is None
+    circuit.note(before, OK, OPEN_UNTIL + SECOND)
+    assert stop_of() == (OPEN_UNTIL + circuit.PROBE_TIME, STOP, "190 expired")
 
 
 def test_an_answer_to_an_older_call_does_not_close_a_circuit_that_opened_since():
@@ -212,11 +281,12 @@ def test_sending_as_usual_starts_no_ramp():
     assert sender().resumed_at is None
 
 
-def test_a_receipt_that_names_the_account_opens_it_too():
+@pytest.mark.parametrize(("error_class", "wait"), [(STOP, 5 * MINUTE), (SLOW, 30 * MINUTE)])
+def test_a_receipt_that_names_the_account_opens_it_too(error_class: ErrorClass, wait: timedelta):
     attempt(post(), Provider(accepted()))
-    error = ProviderError(ErrorClass.ACCOUNT_STOP, "131031", "locked")
+    error = ProviderError(error_class, "131031", "locked")
     receipts.take("cloud_api", ReceiptEvent("wamid.one", Kind.FAILED, "failed", NOW, error=error), NOW)
-    assert (sender().stopped_until, sender().stop_reason) == (OPEN_UNTIL, "131031 locked")
+    assert stop_of() == (NOW + wait, error_class, "131031 locked")
 
 
 def test_after_an_outage_the_most_urgent_and_then_the_newest_are_rung_first():
@@ -225,7 +295,7 @@ def test_after_an_outage_the_most_urgent_and_then_the_newest_are_rung_first():
     rows = {(priority, n): post(NOW + n * SECOND, priority=priority) for priority, n in order}
     for row in rows.values():
         attempt(row, Provider(accepted()), NOW + 3 * SECOND)
-    rung = [bell.code for bell in recovery.to_ring(OPEN_UNTIL)]
+    rung = [bell.code for bell in recovery.to_ring(OPEN_UNTIL + delivery.SPREAD)]
     assert rung == [rows[key].pk for key in [(1, 0), (3, 3), (3, 1), (5, 2), (5, 0)]]
 
 

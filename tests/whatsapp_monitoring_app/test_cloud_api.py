@@ -387,8 +387,8 @@ UNEXPLAINED = [b"", b"<html><h1>502 Bad Gateway</h1></html>", b"Bad Gateway", b'
 
 
 @pytest.mark.parametrize("body", UNEXPLAINED, ids=lambda body: repr(body[:40]))
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_server_error_without_an_explanation_is_uncertain(status: int, body: bytes):
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+def test_a_server_error_or_time_out_without_an_explanation_is_uncertain(status: int, body: bytes):
     assert isinstance(cloud_api.read(HttpAnswer(status, body)), Uncertain)
 
 
@@ -396,13 +396,18 @@ def test_a_server_error_without_an_explanation_is_uncertain(status: int, body: b
 @pytest.mark.parametrize(
     ("status", "error_class"),
     [
-        (403, ErrorClass.GATEWAY_REFUSAL),
+        (302, ErrorClass.NOT_CONFIGURED),
+        (307, ErrorClass.NOT_CONFIGURED),
+        (400, ErrorClass.UNKNOWN),
         (401, ErrorClass.ACCOUNT_STOP),
+        (403, ErrorClass.GATEWAY_REFUSAL),
+        (407, ErrorClass.GATEWAY_REFUSAL),
+        (410, ErrorClass.NOT_CONFIGURED),
+        (421, ErrorClass.GATEWAY_REFUSAL),
+        (451, ErrorClass.GATEWAY_REFUSAL),
         (404, ErrorClass.NOT_CONFIGURED),
         (405, ErrorClass.NOT_CONFIGURED),
         (429, ErrorClass.THROTTLE_SENDER),
-        (400, ErrorClass.UNKNOWN),
-        (302, ErrorClass.NOT_CONFIGURED),
     ],
 )
 def test_another_refusal_without_an_explanation_is_judged_by_its_status(

@@ -1,7 +1,7 @@
 """One try to send: what becomes of the notification, its sender and its record after each kind of answer."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -26,18 +26,33 @@ from tests.whatsapp_monitoring_app.scripts import (
 )
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import HttpAnswer
-from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent
+from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent, Unsendable
 from whatsapp_monitoring_app.services import delivery, recovery
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 
 pytestmark = pytest.mark.django_db
 
 MINUTE = timedelta(minutes=1)
+AWAY = NotSent("no connection")
+GATEWAY = HttpAnswer(403, b"<h1>Forbidden</h1>")
 
 
 def sender(code: str = "mali", **fields: Any) -> WhatsAppSender:
     WhatsAppSender.objects.filter(code=code).update(**fields)
     return WhatsAppSender.objects.get(code=code)
+
+
+def separate(code: str) -> WhatsAppSender:
+    """A sender with an account of its own."""
+    own = WhatsAppSender.objects.get(code=code)
+    own.account_id, own.token = "777", "own token"
+    own.save()
+    return own
+
+
+def is_about(notification: WhatsAppNotification, moment: datetime) -> bool:
+    """Whether the next attempt is planned for the moment when a stop ends, or soon after."""
+    return moment <= (notification.next_attempt_at or NOW) <= moment + delivery.SPREAD
 
 
 def test_an_accepted_message_is_sent_and_recorded():
@@ -96,7 +111,6 @@ def test_what_trying_again_cannot_help_fails_at_once(code: int):
     [
         (refused(131016), timedelta(seconds=24), timedelta(seconds=36)),
         (refused(131000, 500), timedelta(seconds=24), timedelta(seconds=36)),
-        (NotSent("no connection"), timedelta(seconds=24), timedelta(seconds=36)),
         (refused(131049), timedelta(days=1), timedelta(days=1)),
     ],
 )
@@ -121,15 +135,66 @@ def test_what_is_not_the_messages_fault_costs_no_attempt(code: int):
     assert notification.attempts.count() == 1  # the call was made, and is on record
 
 
-def test_a_throttled_message_waits_as_often_as_it_must():
+NO_FAULT = {
+    "throttled": refused(130429),
+    "no connection": AWAY,
+    "unsendable": Unsendable("InvalidHeader"),
+    "wrong address": HttpAnswer(404, b"Not found"),
+}
+
+
+@pytest.mark.parametrize("answer", NO_FAULT.values(), ids=NO_FAULT)
+def test_a_message_without_a_fault_waits_as_often_as_it_must(answer: HttpAnswer | Exception):
     notification, at = post(), NOW
-    throttling, accepting = Provider(refused(130429)), Provider(accepted())
+    refusing, accepting = Provider(answer), Provider(accepted())
     for _ in range(12):
-        attempt(notification, throttling, at)
+        attempt(notification, refusing, at)
         at = notification.next_attempt_at or at
     assert (notification.status, notification.attempt_count) == (Status.PENDING, 0)
     attempt(notification, accepting, at)
     assert (notification.status, notification.attempt_count, notification.attempts.count()) == (Status.SENT, 1, 13)
+
+
+def test_the_wait_for_a_connection_grows_to_ten_minutes():
+    notification, at, waits = post(), NOW, []
+    for _ in range(8):
+        attempt(notification, Provider(AWAY), at)
+        assert notification.next_attempt_at
+        waits.append((notification.next_attempt_at - at).total_seconds())
+        at = notification.next_attempt_at
+    for wait, seconds in zip(waits, [30, 60, 120, 240, 480, 600, 600, 600], strict=True):
+        assert 0.8 * seconds <= wait <= 1.2 * seconds
+
+
+def after(*answers: HttpAnswer | Exception) -> WhatsAppNotification:
+    """A message whose calls ended like this."""
+    notification, at = post(), NOW
+    for answer in answers:
+        attempt(notification, Provider(answer), at)
+        at = notification.next_attempt_at or at
+    return notification
+
+
+def test_a_message_that_no_gateway_lets_through_fails_the_third_time_at_no_cost():
+    notification = after(GATEWAY, GATEWAY)
+    assert (notification.status, notification.attempt_count) == (Status.PENDING, 0)
+    attempt(notification, Provider(GATEWAY), notification.next_attempt_at or NOW)
+    assert (notification.status, notification.attempt_count) == (Status.FAILED, 0)
+    assert (notification.error_class, notification.attempts.count()) == (ErrorClass.GATEWAY_REFUSAL, 3)
+
+
+def test_only_the_gateways_own_refusals_count_against_it():
+    notification = after(AWAY, refused(131016), refused(131016), AWAY, GATEWAY, refused(130429), GATEWAY)
+    assert (notification.status, notification.attempt_count) == (Status.RETRY_SCHEDULED, 2)
+    at = notification.next_attempt_at or NOW
+    assert attempt(notification, Provider(GATEWAY), at).status == Status.FAILED
+
+
+def test_the_others_go_on_when_a_message_that_no_gateway_lets_through_has_failed():
+    notification = after(GATEWAY, GATEWAY, GATEWAY)
+    assert notification.failed_at
+    other = attempt(post(), Provider(accepted()), notification.failed_at + 5 * MINUTE)
+    assert (other.status, sender().stopped_until) == (Status.SENT, None)
 
 
 def test_the_pair_rate_waits_four_to_the_power_of_the_refusals():
@@ -150,12 +215,12 @@ def test_retry_after_is_honoured(code: int):
 
 def test_the_last_attempt_fails_for_good():
     notification, at = post(), NOW
-    for count in range(1, 6):
+    for count in range(1, 11):
         attempt(notification, Provider(refused(131016)), at)
         assert notification.attempt_count == count
         at = notification.next_attempt_at or at
     assert (notification.status, notification.failed_at) == (Status.FAILED, at)
-    assert [record.trigger for record in notification.attempts.all()] == ["auto"] + ["retry"] * 4
+    assert [record.trigger for record in notification.attempts.all()] == ["auto"] + ["retry"] * 9
 
 
 @pytest.mark.parametrize(("code", "most"), [(131000, 3), (131049, 2)])
@@ -167,13 +232,14 @@ def test_a_doubtful_class_is_tried_less_often(code: int, most: int):
     assert notification.attempt_count == most
 
 
-@pytest.mark.parametrize("answer", [refused(131016), refused(130429), refused(131016, 503, timedelta(hours=80))])
+@pytest.mark.parametrize("answer", [refused(131016), refused(131048), AWAY, refused(131016, 503, timedelta(hours=80))])
 def test_a_next_attempt_past_its_usefulness_is_not_planned(answer: HttpAnswer):
     notification = attempt(post(expires_at=NOW + timedelta(seconds=15)), Provider(answer))
     assert (notification.status, notification.failed_at, notification.next_attempt_at) == (Status.FAILED, NOW, None)
 
 
 def test_a_blocked_account_stops_its_sender_and_nobody_elses():
+    separate("chine")
     first, second, other = post(), post(), post(source_app="agent_chine")
     provider = Provider(refused(190, 401), accepted())
     attempt(first, provider)
@@ -181,10 +247,11 @@ def test_a_blocked_account_stops_its_sender_and_nobody_elses():
     assert sender().stopped_until == NOW + 5 * MINUTE
     assert "190" in sender().stop_reason
     attempt(second, provider)
-    assert (second.status, second.attempt_count, second.next_attempt_at) == (Status.PENDING, 0, NOW + 5 * MINUTE)
+    assert (second.status, second.attempt_count) == (Status.PENDING, 0)
+    assert is_about(second, NOW + 5 * MINUTE)
     assert len(provider.requests) == second.attempts.count() + 1 == 1
     assert attempt(other, provider).status == Status.SENT
-    assert attempt(second, Provider(accepted("wamid.2")), NOW + 5 * MINUTE).status == Status.SENT
+    assert attempt(second, Provider(accepted("wamid.2")), second.next_attempt_at or NOW).status == Status.SENT
 
 
 @pytest.mark.parametrize(
@@ -209,13 +276,20 @@ def test_a_sender_that_cannot_send_gives_back_without_a_call(
     assert provider.requests == []
     assert not WhatsAppAttempt.objects.exists()
     assert (notification.status, notification.attempt_count) == (Status.PENDING, 0)
-    assert notification.next_attempt_at == NOW + wait
+    assert is_about(notification, NOW + wait)
     assert notification.error_class in ("account_stop", "not_configured")
     assert notification.next_trigger == "auto"
 
 
 @pytest.mark.parametrize(
-    "answer", [NoAnswer("ReadTimeout"), json_answer(200, {}), HttpAnswer(502, b"Bad Gateway"), HttpAnswer(500, b"")]
+    "answer",
+    [
+        NoAnswer("ReadTimeout"),
+        json_answer(200, {}),
+        HttpAnswer(408, b""),
+        HttpAnswer(502, b"Bad Gateway"),
+        HttpAnswer(500, b""),
+    ],
 )
 def test_no_clear_answer_leaves_it_unconfirmed(answer: HttpAnswer | Exception):
     notification = attempt(post(), Provider(answer))
@@ -281,11 +355,7 @@ def test_a_link_goes_only_into_a_message_that_carries_a_secret(make_user: Callab
     ],
 )
 def test_each_message_goes_out_through_its_own_sender(office: str, message_type: str, voice: str):
-    sender(voice, account_id="777", token="")
-    own = WhatsAppSender.objects.get(code=voice)
-    own.token = "own token"
-    own.save()
-    provider = Provider(accepted())
+    own, provider = separate(voice), Provider(accepted())
     notification = attempt(post(source_app=office, message_type=message_type), provider)
     assert notification.sender == own
     (request,) = provider.requests
@@ -340,3 +410,24 @@ def test_eight_threads_that_deliver_the_same_code_call_the_provider_once():
     results = at_once(*[partial(delivery.deliver, notification.pk, send=provider, now=lambda: NOW)] * 8)
     assert len(provider.requests) == len([result for result in results if result]) == 1
     assert notification.attempts.count() == 1
+
+
+def test_an_id_that_another_message_has_already_is_left_out():
+    first, second = [attempt(post(), Provider(accepted("wamid.same"))) for _ in range(2)]
+    first.refresh_from_db()
+    assert (first.status, first.provider_message_id) == (Status.SENT, "wamid.same")
+    assert (second.status, second.provider_message_id) == (Status.SENT, None)
+    assert (second.attempt_count, second.wa_id, second.sender) == (1, "22376123456", sender())
+    assert [record.outcome for record in second.attempts.all()] == ["accepted"]
+
+
+def test_a_late_answer_with_another_messages_id_does_not_undo_a_receipt():
+    attempt(post(), Provider(accepted("wamid.same")))
+    notification = post()
+
+    def send(_request: object) -> HttpAnswer:
+        change(notification, status=Status.DELIVERED, next_attempt_at=None, delivered_at=NOW)
+        return accepted("wamid.same")
+
+    attempt(notification, send)
+    assert (notification.status, notification.provider_message_id) == (Status.DELIVERED, None)

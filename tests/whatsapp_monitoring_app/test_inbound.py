@@ -49,7 +49,7 @@ from whatsapp_monitoring_app.providers.base import (
     ProviderError,
     ReceiptEvent,
 )
-from whatsapp_monitoring_app.services import bulks, inbound, outbox, receipts, recovery, webhooks
+from whatsapp_monitoring_app.services import bulks, cancellation, inbound, outbox, receipts, webhooks
 from whatsapp_monitoring_app.services.message_types import ESSENTIAL_TYPES
 from whatsapp_monitoring_app.tasks import apply_whatsapp_webhook, send_whatsapp_async
 
@@ -301,9 +301,9 @@ def test_a_message_that_was_at_the_provider_is_not_tried_again_after_the_stop():
     assert notification.status == Status.RETRY_SCHEDULED
     attempt(notification, provider, NOW + 2 * MINUTE)
     assert provider.requests == []
-    assert recovery.cancel_refused(NOW + 2 * MINUTE) == 1
+    assert cancellation.cancel_all_refused(NOW + 2 * MINUTE) == 1
     assert fate(notification) == CANCELLED
-    assert recovery.cancel_refused(NOW + 2 * MINUTE) == 0
+    assert cancellation.cancel_all_refused(NOW + 2 * MINUTE) == 0
 
 
 ELSEWHERE = "+22306123456"  # how the person's id differs from the number that we write to

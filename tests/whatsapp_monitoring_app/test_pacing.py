@@ -1,11 +1,12 @@
-"""How fast a sender goes: its rate and its people's, shared by every worker, whatever happens to Redis."""
+"""How fast an account goes: its rate in three lanes, and its people's, whatever happens to Redis."""
 
 import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from itertools import accumulate, cycle
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,10 +16,14 @@ from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, Provider, accepte
 from whatsapp_monitoring_app.models import Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.services import delivery, pacing, retries, shared_memory
 from whatsapp_monitoring_app.services.pacing import (
+    ASK_AGAIN_AFTER,
     HORIZON,
+    LANE_BURST,
+    LANES,
     PAIR_BURST,
     RAMP,
     SLOT_TOLERANCE,
+    brake,
     holds_slot,
     ramp,
     reserve,
@@ -28,66 +33,94 @@ pytestmark = pytest.mark.django_db
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
-# A reservation is made a little before its caller has it: how much later than the slot a clock may be read.
-READING = 0.25
+MILLISECOND = timedelta(milliseconds=1)
+URGENT, NORMAL, BULK = 1, 3, 5
+# A wait is rounded up to a whole millisecond.
+ROUNDING = 0.001
 
 
-def voice(rate: float, **fields: Any) -> WhatsAppSender:
-    return WhatsAppSender(code="paced", rate_per_second=rate, **fields)
+def voice(rate: float, account: str = "paced", **fields: Any) -> WhatsAppSender:
+    return WhatsAppSender(**{"code": "paced", "account_id": account, "rate_per_second": rate, **fields})
 
 
 def person(n: int) -> str:
     return f"+2237{n:07}"
 
 
-def departure(sender: WhatsAppSender, n: int) -> float:
-    """When this person's message may leave, in seconds since 1970."""
-    wait = reserve(sender, person(n), NOW).wait
-    return time.time() + wait.total_seconds()
+class Departure(NamedTuple):
+    """When a message may leave, in seconds since 1970: a reservation is made at some moment of the call."""
+
+    earliest: float
+    latest: float
 
 
-def check_rate(departures: list[float], rate: float) -> None:
-    """In no window more than the rate gives, and one second's worth beyond it."""
+def departure(sender: WhatsAppSender, n: int, priority: int = BULK) -> Departure:
+    asked_at = time.time()
+    wait = reserve(sender, person(n), NOW, priority).wait.total_seconds()
+    return Departure(asked_at + wait, time.time() + wait)
+
+
+def check_rate(departures: list[Departure], rate: float) -> None:
+    """In no window more than the rate and one burst give, and one message of each lane."""
     moments = sorted(departures)
-    for first, start in enumerate(moments):
-        for last in range(first, len(moments)):
-            most = rate * (moments[last] - start + pacing.SENDER_BURST.total_seconds() + READING) + 1
-            assert last - first + 1 <= most, f"{last - first + 1} in {moments[last] - start:.3f} s at {rate}/s"
+    for first, (start, _) in enumerate(moments):
+        ends = accumulate((moment.latest for moment in moments[first:]), max)
+        for count, end in enumerate(ends, 1):
+            most = rate * (end - start + ROUNDING + LANE_BURST.total_seconds()) + len(LANES)
+            assert count <= most, f"{count} in {end - start:.3f} s at {rate}/s"
 
 
 @pytest.mark.parametrize("rate", [0.5, 3, 20, 80])
-def test_no_window_holds_more_than_the_rate_and_one_burst(rate: float):
-    check_rate([departure(voice(rate), n) for n in range(min(round(rate * 5), 150) + 5)], rate)
+@pytest.mark.parametrize("priorities", [[URGENT], [NORMAL], [BULK], [BULK, URGENT, NORMAL, BULK, BULK]], ids=str)
+def test_no_window_of_all_lanes_holds_more_than_the_rate_and_one_burst(priorities: list[int], rate: float):
+    wishes = zip(range(min(round(rate * 5), 150) + 5), cycle(priorities), strict=False)
+    check_rate([departure(voice(rate), n, priority) for n, priority in wishes], rate)
 
 
 @pytest.mark.parametrize("rate", [15, 80, 300, 700])
-def test_the_rate_is_kept_exactly_over_a_long_backlog(rate: float):
+def test_four_fifths_of_the_rate_are_kept_exactly_over_a_long_bulk(rate: float):
     started_at = time.time()
     slots = [reserve(voice(rate), person(n), NOW).wait.total_seconds() for n in range(1000)]
     elapsed = time.time() - started_at
-    expected = 999 / rate - pacing.SENDER_BURST.total_seconds()
+    expected = 999 / (0.8 * rate) - LANE_BURST.total_seconds()
     assert expected - elapsed - 0.01 <= slots[-1] <= max(expected, 0) + 0.01
 
 
-def test_a_backlog_is_not_slower_than_the_rate():
-    departures = sorted(departure(voice(50), n) for n in range(200))
-    assert departures[-1] - departures[0] <= 199 / 50
-    assert len([moment for moment in departures if moment < departures[0] + 0.5]) >= 25
+@pytest.mark.parametrize(("priority", "share"), [(URGENT, 1), (NORMAL, 0.9), (BULK, 0.8)])
+def test_a_backlog_is_as_fast_as_its_lane_and_those_below(priority: int, share: float):
+    moments = [departure(voice(50), n, priority) for n in range(round(50 * share * 8))]
+    window = max(moment.latest for moment in moments) - min(moment.earliest for moment in moments)
+    assert 8 - len(LANES) / (50 * share) - LANE_BURST.total_seconds() <= window <= 8 + ROUNDING
+
+
+@pytest.mark.parametrize(("priority", "lanes"), [(1, 3), (2, 3), (3, 2), (4, 1), (5, 1)])
+def test_a_message_takes_the_first_slot_of_its_lane_or_of_one_below(priority: int, lanes: int):
+    waits = [reserve(voice(0.1), person(n), NOW, priority).wait for n in range(lanes + 1)]
+    assert waits[:lanes] == [timedelta()] * lanes
+    assert 10 * SECOND < waits[lanes] <= 12.5 * SECOND - LANE_BURST
+
+
+@pytest.mark.parametrize("count", [1000, 8000], ids=["a backlog", "more than the horizon holds"])
+def test_an_urgent_message_does_not_wait_for_bulk_messages(count: int):
+    for n in range(count):
+        reserve(voice(60), person(n), NOW)
+    assert reserve(voice(60), person(count), NOW, BULK).wait > 10 * SECOND
+    assert [reserve(voice(60), NUMBER, NOW, priority).wait for priority in (URGENT, NORMAL)] == [timedelta()] * 2
 
 
 def test_eight_threads_share_one_rate():
-    def reserve_some(thread: int) -> list[float]:
+    def reserve_some(thread: int) -> list[Departure]:
         return [departure(voice(40), thread * 100 + n) for n in range(25)]
 
-    departures = [moment for part in at_once(*[partial(reserve_some, n) for n in range(8)]) for moment in part]
-    check_rate(departures, 40)
-    assert max(departures) - min(departures) >= 199 / 40 - 1 - READING
+    moments = [moment for part in at_once(*[partial(reserve_some, n) for n in range(8)]) for moment in part]
+    check_rate(moments, 40)
+    assert max(moments).latest - min(moments).earliest >= 199 / 32 - LANE_BURST.total_seconds() - ROUNDING
 
 
 PROCESS = """
 import sys, django; django.setup()
 from tests.whatsapp_monitoring_app.test_pacing import departure, voice
-for n in range(100): print(departure(voice(40), int(sys.argv[1]) + n))
+for n in range(100): print(*departure(voice(40), int(sys.argv[1]) + n))
 """
 
 
@@ -99,40 +132,45 @@ def test_two_processes_share_one_rate():
         )
         for first in ("0", "1000")
     ]
-    printed = [process.communicate(timeout=60)[0].split() for process in processes]
-    departures = [float(moment) for part in printed for moment in part]
+    printed = [line for process in processes for line in process.communicate(timeout=60)[0].splitlines()]
+    departures = [Departure(*map(float, line.split())) for line in printed]
     assert [process.returncode for process in processes] == [0, 0]
     assert len(departures) == 200
     # Whichever came first may have used its slots before the other started: the windows say it all.
     check_rate(departures, 40)
 
 
-def test_two_senders_do_not_slow_each_other():
-    other = WhatsAppSender(code="other", rate_per_second=1)
+def test_two_senders_of_one_account_share_its_pace():
     for n in range(10):
         reserve(voice(1), person(n), NOW)
-    assert reserve(voice(1), person(99), NOW).wait > 5 * SECOND
-    assert reserve(other, person(99), NOW).wait == timedelta()
+    assert reserve(voice(1, code="other"), person(99), NOW).wait > 5 * SECOND
+
+
+def test_two_accounts_do_not_slow_each_other():
+    for n in range(10):
+        reserve(voice(1), person(n), NOW)
+    assert reserve(voice(1, account="another"), person(99), NOW).wait == timedelta()
 
 
 def test_one_person_gets_a_burst_and_then_one_in_six_seconds():
-    waits = [reserve(voice(1000), NUMBER, NOW).wait.total_seconds() for _ in range(PAIR_BURST + 10)]
-    assert waits[:PAIR_BURST] == [0] * PAIR_BURST
+    waits = [reserve(voice(2000), NUMBER, NOW).wait.total_seconds() for _ in range(PAIR_BURST + 10)]
+    assert max(waits[:PAIR_BURST]) <= PAIR_BURST / 1600
     for count, wait in enumerate(waits[PAIR_BURST:], 1):
         assert 6 * count - 2 <= wait <= 6 * count
-    assert waits == sorted(waits)
+    assert waits[PAIR_BURST:] == sorted(waits[PAIR_BURST:])
 
 
 def test_a_person_who_gets_many_does_not_hold_up_the_others():
     for _ in range(PAIR_BURST + 5):
         reserve(voice(1000), NUMBER, NOW)
-    assert reserve(voice(1000), person(1), NOW).wait == timedelta()
+    assert reserve(voice(1000), person(1), NOW).wait < SECOND
 
 
-def test_one_persons_pace_is_each_senders_own():
+@pytest.mark.parametrize(("account", "is_shared"), [("paced", True), ("another", False)])
+def test_one_persons_pace_is_each_accounts_own(account: str, is_shared: bool):
     for _ in range(PAIR_BURST + 5):
         reserve(voice(1000), NUMBER, NOW)
-    assert reserve(WhatsAppSender(code="other", rate_per_second=1000), NUMBER, NOW).wait == timedelta()
+    assert (reserve(voice(1000, account, code="other"), NUMBER, NOW).wait > SECOND) == is_shared
 
 
 def remembered() -> dict[bytes, Any]:
@@ -143,28 +181,30 @@ def remembered() -> dict[bytes, Any]:
 def test_beyond_the_horizon_nothing_is_reserved_and_one_asks_again():
     slots = [reserve(voice(1000), NUMBER, NOW) for _ in range(PAIR_BURST + 25)]
     assert [slot.is_reserved for slot in slots] == sorted([slot.is_reserved for slot in slots], reverse=True)
-    assert all(slot.wait <= HORIZON for slot in slots)
+    assert all(slot.wait <= HORIZON for slot in slots if slot.is_reserved)
     assert len([slot for slot in slots if slot.is_reserved]) in (PAIR_BURST + 20, PAIR_BURST + 21)
     before = remembered()
-    assert reserve(voice(1000), NUMBER, NOW) == pacing.Slot(HORIZON, is_reserved=False)
+    assert reserve(voice(1000), NUMBER, NOW) == pacing.Slot(ASK_AGAIN_AFTER, is_reserved=False)
     assert remembered() == before
 
 
 def test_no_telephone_number_is_in_redis():
     reserve(voice(20), NUMBER, NOW)
-    (pair, sender) = sorted(remembered(), key=len, reverse=True)
-    assert sender == b"pace:paced"
+    (pair, lane) = sorted(remembered(), key=len, reverse=True)
+    assert lane == b"pace:cloud_api:paced:bulk"
     kept = repr(remembered())
     assert NUMBER[1:] not in kept
     assert NUMBER[4:] not in kept
-    assert len(pair) == len(b"pace:paced:") + 24
+    assert len(pair) == len(b"pace:cloud_api:paced:") + 24
 
 
 def test_redis_forgets_a_pace_that_is_over():
-    for _ in range(12):
-        reserve(voice(2), NUMBER, NOW)
+    brake(voice(2), SECOND)
+    for n in range(12):
+        reserve(voice(2), NUMBER, NOW, URGENT if n % 2 else NORMAL)
+    assert len(remembered()) == 5
     for key in remembered():
-        assert 0 < shared_memory.client().pttl(key) <= (HORIZON + MINUTE) / timedelta(milliseconds=1)
+        assert 0 < shared_memory.client().pttl(key) <= (HORIZON + MINUTE) / MILLISECOND
 
 
 @pytest.mark.parametrize(
@@ -181,7 +221,8 @@ def test_a_sender_without_an_outage_goes_at_all_of_its_rate():
 def test_the_ramp_slows_the_slots_down():
     resumed = voice(20, resumed_at=NOW)
     waits = [reserve(resumed, person(n), NOW).wait.total_seconds() for n in range(12)]
-    assert 11 / 2 - 1 - 0.5 <= waits[-1] <= 11 / 2 - 1
+    expected = 11 / 1.6 - LANE_BURST.total_seconds()
+    assert expected - 0.5 <= waits[-1] <= expected + ROUNDING
 
 
 @pytest.mark.parametrize(
@@ -189,16 +230,19 @@ def test_the_ramp_slows_the_slots_down():
     [(-SECOND, False), (timedelta(), True), (SLOT_TOLERANCE, True), (SLOT_TOLERANCE + SECOND, False)],
 )
 def test_a_slot_is_held_from_its_moment_for_a_little_while(late: timedelta, held: bool):
-    assert holds_slot(NOW, NOW + late) is held
+    assert holds_slot(voice(20), NOW, NOW + late) is held
 
 
 def test_no_slot_is_not_held():
-    assert holds_slot(None, NOW) is False
+    assert holds_slot(voice(20), None, NOW) is False
 
 
 def slow(code: str = "mali", rate: float = 1) -> WhatsAppSender:
-    WhatsAppSender.objects.filter(code=code).update(rate_per_second=rate)
-    return WhatsAppSender.objects.get(code=code)
+    """A sender with an account of its own."""
+    sender = WhatsAppSender.objects.get(code=code)
+    sender.account_id, sender.token, sender.rate_per_second = f"account of {code}", "token", rate
+    sender.save()
+    return sender
 
 
 def deliver(notification: WhatsAppNotification, send: delivery.Send, at: datetime = NOW) -> WhatsAppNotification:
@@ -208,11 +252,14 @@ def deliver(notification: WhatsAppNotification, send: delivery.Send, at: datetim
     return notification
 
 
+def queue(sender: WhatsAppSender, count: int = 5, priority: int = NORMAL) -> None:
+    for n in range(count):
+        reserve(sender, person(n), NOW, priority)
+
+
 def given_a_slot(**fields: Any) -> WhatsAppNotification:
     """A message that had to wait for its turn behind five others."""
-    sender = slow()
-    for n in range(5):
-        reserve(sender, person(n), NOW)
+    queue(slow())
     notification, provider = deliver(post(**fields), Provider(accepted())), Provider(accepted())
     assert provider.requests == []
     assert notification.next_attempt_at
@@ -223,9 +270,18 @@ def test_a_message_that_must_wait_is_given_its_slot_at_no_cost():
     notification = given_a_slot()
     assert notification.slot_at
     assert notification.next_attempt_at == notification.slot_at
-    assert NOW + 3 * SECOND < notification.slot_at <= NOW + 4 * SECOND
+    # The first of five went in the lane of its own; the others, and this one, 1.25 s after one another in the bulk's.
+    assert NOW + 4 * SECOND < notification.slot_at <= NOW + 5 * SECOND
     assert (notification.status, notification.attempt_count, notification.error_class) == (Status.PENDING, 0, "")
     assert not WhatsAppAttempt.objects.exists()
+
+
+@pytest.mark.parametrize("priority", range(1, 6))
+def test_a_message_goes_in_the_lane_of_its_priority(priority: int):
+    queue(slow(), count=20, priority=BULK)
+    provider = Provider(accepted())
+    assert (deliver(post(priority=priority), provider).status == Status.SENT) == (priority <= NORMAL)
+    assert len(provider.requests) == (priority <= NORMAL)
 
 
 def test_the_slot_is_honoured_without_asking_again():
@@ -260,8 +316,7 @@ def test_a_slot_is_worth_nothing_at_the_sender_that_takes_over():
     notification, provider = given_a_slot(), Provider(accepted())
     reserve_sender = slow("chine")
     WhatsAppSender.objects.filter(code="mali").update(is_active=False, fallback=reserve_sender)
-    for n in range(5):
-        reserve(reserve_sender, person(n), NOW)
+    queue(reserve_sender)
     assert notification.slot_at
     deliver(notification, provider, notification.slot_at)
     assert provider.requests == []
@@ -279,11 +334,9 @@ def test_a_persons_retry_asks_for_a_slot_of_its_own():
 
 
 def test_beyond_the_horizon_a_message_waits_without_a_slot():
-    sender = slow(rate=0.01)
-    for n in range(3):
-        reserve(sender, person(n), NOW)
+    queue(slow(rate=0.01), count=3)
     notification = deliver(post(), Provider(accepted()))
-    assert (notification.status, notification.next_attempt_at) == (Status.PENDING, NOW + HORIZON)
+    assert (notification.status, notification.next_attempt_at) == (Status.PENDING, NOW + ASK_AGAIN_AFTER)
     assert notification.slot_at is None
 
 

@@ -1,5 +1,8 @@
 """Who waits for whom: queues by urgency, retries behind first attempts and on half of the threads."""
 
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,11 +12,14 @@ from celery.signals import before_task_publish
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django_celery_beat.schedulers import ModelEntry
 
 from accounts.models import User
-from tests.stack import Stack
+from tests.outages import closed_port
+from tests.stack import ROOT, Stack, child_environment
 from tests.waiting import eventually
-from tests.whatsapp_monitoring_app.scripts import NUMBER, TEXT, change, post
+from tests.whatsapp_monitoring_app.scripts import NUMBER, TEXT, change, post, post_in
+from ts_air_cargo.celery import app
 from whatsapp_monitoring_app import tasks
 from whatsapp_monitoring_app.models import (
     Status,
@@ -37,8 +43,12 @@ def published() -> Iterator[list[tuple[str, str, str]]]:
     """Every task that is really published, as (name, queue, id)."""
     seen: list[tuple[str, str, str]] = []
 
+    here = threading.current_thread()
+
     def note(sender: str, headers: dict[str, Any], routing_key: str, **more: Any) -> None:
-        seen.append((sender.rpartition(".")[2], routing_key, headers["id"]))
+        # Not what the web server of other tests still publishes, in its own threads.
+        if threading.current_thread() is here:
+            seen.append((sender.rpartition(".")[2], routing_key, headers["id"]))
 
     before_task_publish.connect(note, weak=False)
     yield seen
@@ -98,20 +108,33 @@ def test_bulk_messages_and_webhooks_have_their_places(published: list[Any], make
     ]
 
 
-def test_whoever_holds_a_slot_is_rung_for_it(published: list[Any]):
-    """The sweep comes once a minute: it would find the message too late, and its slot would be wasted."""
+def behind_others(rate: float) -> WhatsAppNotification:
+    """A message that a worker took when both of its lanes were in use at this rate."""
+    WhatsAppSender.objects.update(rate_per_second=rate)
     sender = WhatsAppSender.objects.get(code="mali")
-    WhatsAppSender.objects.update(rate_per_second=0.02)
-    sender.refresh_from_db()
     for n in range(2):
-        pacing.reserve(sender, f"+2237612340{n}", timezone.now())
+        pacing.reserve(sender, f"+2237612340{n}", timezone.now(), priority=3)
     notification = post(timezone.now())
     tasks._send(str(notification.pk))
     notification.refresh_from_db()
+    return notification
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.0105], ids=["after a minute", "just before the horizon"])
+def test_whoever_holds_a_slot_is_rung_for_it(published: list[Any], rate: float):
+    """The sweep comes once a minute: it would find the message too late, and its slot would be wasted."""
+    notification = behind_others(rate)
     assert notification.slot_at
     assert notification.slot_at > timezone.now() + MINUTE
     assert notification.rung_at == notification.slot_at
     assert [(name, queue) for name, queue, _id in published] == [(SEND, "whatsapp")]
+
+
+def test_whoever_is_to_ask_for_a_slot_again_is_left_to_the_sweep(published: list[Any]):
+    notification = behind_others(rate=0.01)
+    assert (notification.slot_at, notification.rung_at, published) == (None, None, [])
+    assert notification.next_attempt_at
+    assert recovery.to_ring(notification.next_attempt_at) == [(notification.pk, 3, True)]
 
 
 def test_a_far_away_attempt_is_left_to_the_sweep(published: list[Any]):
@@ -153,7 +176,7 @@ def test_a_retry_without_a_thread_is_left_to_the_sweep_and_goes_round_no_queue(p
     notification.refresh_from_db()
     assert (notification.status, notification.attempt_count) == (Status.PENDING, 1)
     assert not WhatsAppAttempt.objects.exists()
-    assert [bell.code for bell in recovery.to_ring()] == [notification.pk]
+    assert [bell.code for bell in recovery.to_ring(timezone.now())] == [notification.pk]
 
 
 @pytest.mark.usefixtures("_no_thread_left")
@@ -168,6 +191,56 @@ def test_a_retry_gives_its_thread_back():
     WhatsAppSender.objects.update(is_active=False)
     for _ in range(settings.CELERY_WORKER_CONCURRENCY):
         assert as_delivered_from("whatsapp_retry", notification) != "later"
+
+
+def test_a_retry_that_is_over_rings_the_next_one_that_waits_for_a_place(published: list[Any]):
+    first, second = [post(timezone.now() - n * MINUTE) for n in range(2)]
+    WhatsAppNotification.objects.update(attempt_count=1, rung_at=None)
+    for notification in (first, second):
+        assert as_delivered_from("whatsapp_retry", post_in(Status.SENT)) == "not mine"
+        notification.refresh_from_db()
+        assert notification.rung_at
+        assert [(name, queue) for name, queue, _id in published] == [(SEND, "whatsapp_retry")]
+        published.clear()
+    assert as_delivered_from("whatsapp_retry", post_in(Status.SENT)) == "not mine"
+    assert published == []
+
+
+def test_a_first_attempt_that_is_over_rings_nobody(published: list[Any]):
+    post(timezone.now())
+    WhatsAppNotification.objects.update(attempt_count=1, rung_at=None)
+    as_delivered_from("whatsapp", post_in(Status.SENT))
+    assert published == []
+
+
+SWEEP = """
+import django; django.setup()
+from whatsapp_monitoring_app.tasks import process_whatsapp_retries_task
+print(process_whatsapp_retries_task())
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_without_a_broker_tries_once_and_leaves_everything_to_the_next():
+    rows = {post(timezone.now()).pk for _ in range(5)}
+    WhatsAppNotification.objects.update(rung_at=None)
+    environment = child_environment(
+        REDIS_URL=f"redis://127.0.0.1:{closed_port()}/0", DJANGO_SETTINGS_MODULE="ts_air_cargo.settings"
+    )
+    sweep = subprocess.run(
+        [sys.executable, "-c", SWEEP], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert sweep.stdout.split() == ["0"], sweep.stderr
+    assert sweep.stderr.count("The broker is away") == 1
+    assert {bell.code for bell in recovery.to_ring(timezone.now())} == rows
+
+
+@pytest.mark.parametrize("name", settings.CELERY_BEAT_SCHEDULE)
+def test_what_the_beat_asks_for_expires_before_it_asks_again(name: str):
+    entry = ModelEntry.from_entry(name, app=app, **settings.CELERY_BEAT_SCHEDULE[name])
+    # The crontabs are daily ones.
+    interval = entry.model.interval.every if entry.model.interval else timedelta(days=1).total_seconds()
+    assert 0.4 * interval < entry.options.get("expires", 0) < interval
 
 
 def sent_order(stack: Stack) -> list[str]:

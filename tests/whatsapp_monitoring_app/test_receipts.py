@@ -162,6 +162,7 @@ def test_a_failure_after_the_client_has_it_is_no_failure(word: str):
         (ErrorClass.THROTTLE_SENDER, Status.RETRY_SCHEDULED),
         (ErrorClass.RECIPIENT_TEMPORARY, Status.RETRY_SCHEDULED),
         (ErrorClass.ACCOUNT_STOP, Status.RETRY_SCHEDULED),
+        (ErrorClass.ACCOUNT_SLOW, Status.RETRY_SCHEDULED),
         (ErrorClass.RECIPIENT_PERMANENT, Status.FAILED),
         (ErrorClass.WINDOW_CLOSED, Status.FAILED),
         (ErrorClass.OPT_OUT, Status.FAILED),
@@ -177,7 +178,7 @@ def test_a_failure_after_the_acceptance_follows_its_class(error_class: ErrorClas
     assert notification.error_class == (error_class or ErrorClass.UNKNOWN)
     assert notification.attempts.count() == 1
     is_stopped = WhatsAppSender.objects.get(code="mali").stopped_until is not None
-    assert is_stopped == (error_class == ErrorClass.ACCOUNT_STOP)
+    assert is_stopped == (error_class in (ErrorClass.ACCOUNT_STOP, ErrorClass.ACCOUNT_SLOW))
 
 
 def test_a_failure_of_an_earlier_attempt_does_not_fail_the_later_one():
@@ -235,12 +236,54 @@ def test_an_early_receipt_is_given_up_after_a_day():
     assert snapshot(WhatsAppNotification, WhatsAppReceipt) == before
 
 
-def test_strangers_receipts_do_not_keep_ours_from_being_applied(monkeypatch: pytest.MonkeyPatch):
+STRANGERS = ["", "somebody else's text", "0d3f9a52-5c0e-4f53-9f0b-6f8a3c1f7d11", "0", "é" * 512]
+
+
+@pytest.mark.parametrize("tracking", STRANGERS, ids=["nothing", "words", "a code", "a digit", "much"])
+@pytest.mark.parametrize("seconds", [-1, 1], ids=["before", "after"])
+def test_strangers_receipts_do_not_keep_ours_from_being_applied(
+    seconds: int, tracking: str, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(recovery, "BATCH", 5)
-    take(*[event("sent", f"wamid.stranger{n}", occurred_at=NOW - n * SECOND) for n in range(20)], at=NOW)
-    take(event("delivered"), at=LATER)
+    moments = [MOMENTS["delivered"] + n * seconds * SECOND for n in range(1, 21)]
+    take(*[event("sent", f"wamid.{at}", occurred_at=at, tracking=tracking) for at in moments], at=NOW)
+    take(event("delivered"), at=NOW)
+    take(*[event("read", f"wamid.{at}", occurred_at=at, tracking=tracking) for at in moments], at=LATER)
+    notification = post_in(Status.SENT, provider_message_id="wamid.one")
+    assert recovery.apply_early_receipts(LATER) == 1
+    notification.refresh_from_db()
+    assert notification.status == Status.DELIVERED
+
+
+def test_receipts_of_what_is_being_sent_wait_and_do_not_keep_the_others_from_being_applied(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(recovery, "BATCH", 5)
+    held = post_in(Status.SENDING)
+    moments = [NOW - n * SECOND for n in range(20)]
+    take(*[event("delivered", "wamid.held", occurred_at=at, tracking=str(held.pk)) for at in moments], at=NOW)
+    take(event("delivered"))
     post_in(Status.SENT, provider_message_id="wamid.one")
     assert recovery.apply_early_receipts(LATER) == 1
+    assert WhatsAppReceipt.objects.filter(applied_at=None).count() == 20
+
+
+def test_recovery_finds_the_message_of_an_early_receipt_by_our_code_too():
+    held = post_in(Status.SENDING, attempt_count=1)
+    take(event("delivered", tracking=str(held.pk)))
+    change(held, status=Status.UNCONFIRMED, claimed_until=None, confirm_by=LATER)
+    assert recovery.apply_early_receipts(LATER) == 1
+    held.refresh_from_db()
+    assert (held.status, held.provider_message_id) == (Status.DELIVERED, "wamid.one")
+
+
+def test_receipts_of_a_message_that_was_answered_with_another_ones_id_find_it_by_our_code():
+    first, second = sent(), sent()
+    assert (first.provider_message_id, second.provider_message_id) == ("wamid.one", None)
+    take(event("delivered", tracking=str(second.pk)))
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status) == (Status.SENT, Status.DELIVERED)
 
 
 @pytest.mark.parametrize("word", ["sent", "delivered", "read"])

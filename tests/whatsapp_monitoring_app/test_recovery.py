@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
 from tests.whatsapp_monitoring_app.scripts import (
@@ -27,7 +28,9 @@ from whatsapp_monitoring_app.models import (
     WhatsAppAttempt,
     WhatsAppBulk,
     WhatsAppNotification,
+    WhatsAppOptOut,
     WhatsAppReceipt,
+    WhatsAppSender,
     WhatsAppWebhookLog,
 )
 from whatsapp_monitoring_app.models.notifications import LEASE
@@ -153,13 +156,124 @@ def test_the_most_urgent_is_rung_first_and_what_is_not_due_is_not_rung():
     assert recovery.to_ring(NOW + recovery.PATIENCE + SECOND) == [(urgent.pk, 1, True), (late.pk, 4, True)]
 
 
+def codes(bells: list[recovery.Bell]) -> list[Any]:
+    return [bell.code for bell in bells]
+
+
+def unrung(count: int, **fields: Any) -> list[WhatsAppNotification]:
+    """Messages that wait and of which no worker was told, the newest first."""
+    rows = [post(NOW - n * SECOND, **fields) for n in range(count)]
+    for row in rows:
+        change(row, rung_at=None)
+    return rows
+
+
+def test_a_sweep_with_a_limit_rings_the_most_urgent_and_leaves_the_rest_to_the_next():
+    notices, urgent = unrung(3), unrung(2, priority=1)
+    first, second = recovery.to_ring(NOW, limit=3), recovery.to_ring(NOW, limit=3)
+    assert codes([*first, *second]) == [row.pk for row in (*urgent, *notices)]
+    assert len(first) == 3
+    assert recovery.to_ring(NOW, limit=3) == []
+
+
+@pytest.mark.parametrize(("rate", "accounts", "rung"), [(0.01, 1, 3), (0.05, 1, 4), (0.05, 2, 8), (1, 3, 20)], ids=str)
+def test_a_sweep_rings_what_the_accounts_can_send_until_the_next_and_a_little_more(
+    rate: float, accounts: int, rung: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(recovery, "SMALLEST_SWEEP", 3)
+    WhatsAppSender.objects.update(rate_per_second=rate)
+    for code in ["chine", "systeme"][: accounts - 1]:
+        own = WhatsAppSender.objects.get(code=code)
+        own.account_id, own.token = f"account of {code}", "token"
+        own.save()
+    unrung(20)
+    assert len(recovery.to_ring(NOW)) == rung
+
+
+def test_a_sweep_rings_two_thousand_however_slow_the_senders_are():
+    WhatsAppSender.objects.update(rate_per_second=0.01)
+    (row,) = unrung(1)
+    values = {
+        field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields if field.name != "code"
+    }
+    WhatsAppNotification.objects.bulk_create(WhatsAppNotification(**values) for _ in range(2000))
+    assert (len(recovery.to_ring(NOW)), len(recovery.to_ring(NOW))) == (2000, 1)
+
+
+def test_the_next_retry_that_waits_for_a_place_is_rung_and_no_other():
+    retries, urgent = unrung(2), unrung(1, priority=2)
+    WhatsAppNotification.objects.update(attempt_count=1)
+    unrung(1, priority=1)  # never tried: not a retry
+    change(*unrung(1, priority=1), attempt_count=1, rung_at=NOW - DAY)  # told already
+    change(*unrung(1, priority=1), attempt_count=1, next_attempt_at=NOW + SECOND)  # not due
+    expected = [(urgent[0].pk, 2, False), *((row.pk, 3, False) for row in retries)]
+    assert [bell for _ in range(4) for bell in recovery.next_retry_to_ring(NOW)] == expected
+    assert not WhatsAppNotification.objects.filter(pk=retries[0].pk).exclude(rung_at=NOW).exists()
+
+
+def test_a_retry_of_a_sender_that_cannot_send_is_not_the_next():
+    (idle,) = unrung(1, priority=1)
+    (other,) = unrung(1, source_app="agent_chine")
+    WhatsAppNotification.objects.update(attempt_count=1)
+    WhatsAppSender.objects.filter(code="mali").update(is_active=False)
+    assert codes(recovery.next_retry_to_ring(NOW)) == [other.pk]
+    assert recovery.next_retry_to_ring(NOW) == []
+    WhatsAppSender.objects.update(is_active=True)
+    assert codes(recovery.next_retry_to_ring(NOW)) == [idle.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_free_places_at_once_are_given_to_four_retries():
+    rows = unrung(4)
+    WhatsAppNotification.objects.update(attempt_count=1)
+    rung: list[Any] = []
+    while len(rung) < 4:  # each skips what another is about to take
+        bells = at_once(*[partial(recovery.next_retry_to_ring, NOW)] * 4)
+        assert any(bells)
+        rung += codes(list(chain(*bells)))
+    assert sorted(rung) == sorted(row.pk for row in rows)
+
+
+def test_what_could_not_be_rung_is_rung_by_the_next_sweep():
+    rows = unrung(3)
+    bells = recovery.to_ring(NOW)
+    recovery.leave_unrung(bells[1:])
+    assert codes(recovery.to_ring(NOW + SECOND)) == [row.pk for row in rows[1:]]
+
+
+def test_a_run_takes_every_step_and_counts(make_user: Callable[..., User]):
+    post(expires_at=NOW)
+    claimed()
+    unconfirmed()
+    change(post(subject="colis:A"), fact_rank=1)
+    change(post(subject="colis:A"), fact_rank=2)
+    post(phone_number="+22370000007")
+    WhatsAppOptOut.objects.create(phone_number="+22370000007", created_at=NOW)
+    receive("delivered", "wamid.early", at=NOW + MINUTE)
+    post_in(Status.SENT, provider_message_id="wamid.early")
+    assert recovery.run(NOW + 5 * MINUTE) == dict.fromkeys(recovery.STEPS, 1)
+    assert recovery.run(NOW + 5 * MINUTE) == dict.fromkeys(recovery.STEPS, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_step_that_fails_does_not_keep_the_others_from_being_taken():
+    post(expires_at=NOW)
+    claimed()
+    table = WhatsAppOptOut._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+        try:
+            counts = recovery.run(NOW + LEASE + SECOND)
+        finally:
+            cursor.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
+    assert (counts["expired"], counts["refused"], counts["abandoned"]) == (1, 0, 1)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_four_sweeps_at_once_share_what_is_due():
-    codes = {post().pk for _ in range(40)}
-    WhatsAppNotification.objects.update(rung_at=None)
-    rung = [bell.code for bell in chain(*at_once(*[partial(recovery.to_ring, NOW)] * 4))]
-    assert len(rung) == 40
-    assert set(rung) == codes
+    rows = unrung(40)
+    rung = codes(list(chain(*at_once(*[partial(recovery.to_ring, NOW)] * 4))))
+    assert sorted(rung) == sorted(row.pk for row in rows)
 
 
 @pytest.mark.django_db(transaction=True)

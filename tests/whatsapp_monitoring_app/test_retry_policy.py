@@ -63,12 +63,19 @@ def test_a_recipient_who_is_out_of_reach_waits_a_whole_day():
 
 
 @pytest.mark.parametrize(
-    "error_class", [c for c in ErrorClass if EFFECTS[c].fate is Fate.GIVE_BACK and c is not ErrorClass.THROTTLE_PAIR]
+    "error_class", [c for c in ErrorClass if EFFECTS[c].fate is Fate.GIVE_BACK and EFFECTS[c].min_delay]
 )
 def test_what_is_given_back_does_not_wait_longer_with_each_try(error_class: ErrorClass):
     least = EFFECTS[error_class].min_delay
     for seed in SEEDS:
         assert least <= delay(error_class, 12, Random(seed)) <= 1.2 * least
+
+
+@pytest.mark.parametrize(("tries", "seconds"), [(1, 30), (2, 60), (4, 240), (5, 480), (6, 600), (5000, 600)])
+def test_the_wait_for_a_connection_grows_to_ten_minutes(tries: int, seconds: int):
+    waits = [delay(ErrorClass.UNREACHABLE, tries, Random(seed)).total_seconds() for seed in SEEDS]
+    assert 0.8 * seconds <= min(waits) < 0.85 * seconds
+    assert 1.15 * seconds < max(waits) <= 1.2 * seconds
 
 
 def test_the_same_dice_give_the_same_wait():
@@ -86,7 +93,8 @@ def test_every_error_class_has_an_effect_and_an_explanation():
 INTENDED_FATES = {
     Fate.RETRY: {"transient", "transient_capped", "unconfirmed", "recipient_temporary"},
     Fate.GIVE_BACK: {
-        "throttle_sender", "throttle_pair", "account_stop", "account_slow", "not_configured", "daily_limit",
+        "unreachable", "gateway_refusal", "throttle_sender", "throttle_pair", "account_stop", "account_slow",
+        "not_configured", "daily_limit",
     },
     Fate.FAIL: {
         "recipient_permanent", "opt_out", "window_closed", "message_permanent", "template_stop", "expired", "unknown",
@@ -101,14 +109,16 @@ def test_each_class_has_the_intended_fate(fate: Fate):
     ]
 
 
-def test_only_a_blocked_account_stops_its_sender():
-    assert [error_class for error_class in ErrorClass if EFFECTS[error_class].stops_sender] == [
-        ErrorClass.ACCOUNT_STOP
-    ]
+def test_what_concerns_every_message_stops_or_slows_the_sender():
+    stopping = {error_class.value for error_class in ErrorClass if EFFECTS[error_class].stops_sender}
+    assert stopping == {"account_stop", "account_slow", "gateway_refusal", "not_configured"}
+    slowing = [error_class for error_class in ErrorClass if EFFECTS[error_class].slows_sender]
+    assert slowing == [ErrorClass.THROTTLE_SENDER]
 
 
 @pytest.mark.parametrize(
-    ("error_class", "most"), [(ErrorClass.TRANSIENT_CAPPED, 3), (ErrorClass.RECIPIENT_TEMPORARY, 2)]
+    ("error_class", "most"),
+    [(ErrorClass.TRANSIENT_CAPPED, 3), (ErrorClass.RECIPIENT_TEMPORARY, 2), (ErrorClass.GATEWAY_REFUSAL, 3)],
 )
 def test_doubtful_classes_are_tried_less_often(error_class: ErrorClass, most: int):
     assert EFFECTS[error_class].max_attempts == most

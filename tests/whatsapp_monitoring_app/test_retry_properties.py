@@ -73,5 +73,7 @@ def test_what_is_not_the_messages_fault_is_never_punished_for_its_count(
     waits = [delay(error_class, one, dice), delay(error_class, other, other_dice)]
     if error_class is ErrorClass.THROTTLE_PAIR:
         assert max(waits) <= LONGEST_PAIR_DELAY
+    elif error_class is ErrorClass.UNREACHABLE:
+        assert max(waits) <= timedelta(minutes=10) * MOST
     else:
         assert max(waits) <= min(waits) * MOST

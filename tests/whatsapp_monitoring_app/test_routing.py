@@ -14,7 +14,8 @@ from whatsapp_monitoring_app.models import (
     WhatsAppNotification,
     WhatsAppSender,
 )
-from whatsapp_monitoring_app.services import routing
+from whatsapp_monitoring_app.providers.transport import NoAnswer
+from whatsapp_monitoring_app.services import delivery, recovery, routing
 
 pytestmark = pytest.mark.django_db
 
@@ -99,9 +100,71 @@ def test_where_nobody_can_send_the_message_waits_for_its_own_sender_at_no_cost()
     provider = Provider(accepted())
     notification = attempt(post(), provider)
     assert (notification.status, notification.attempt_count) == (Status.PENDING, 0)
-    assert (notification.next_attempt_at, notification.error_message) == (NOW + 3 * MINUTE, "190")
+    assert notification.error_message == "190"
+    assert notification.next_attempt_at
+    assert NOW + 3 * MINUTE <= notification.next_attempt_at <= NOW + 3 * MINUTE + delivery.SPREAD
     assert provider.requests == []
     assert not WhatsAppAttempt.objects.exists()
+
+
+@pytest.mark.parametrize(("message_type", "code"), [("notification", "reserve-1"), ("payment", "mali")])
+def test_a_restricted_sender_keeps_what_is_essential_and_leaves_the_rest_to_its_fallback(message_type: str, code: str):
+    chain({**BROKEN["stopped"], "stop_class": ErrorClass.ACCOUNT_SLOW}, {})
+    assert routing.choose(post(message_type=message_type), NOW).sender.code == code
+
+
+def rung(*messages: WhatsAppNotification) -> list[bool]:
+    """Which of these the sweep rings."""
+    WhatsAppNotification.objects.update(rung_at=None)
+    bells = {bell.code for bell in recovery.to_ring(NOW)}
+    return [message.pk in bells for message in messages]
+
+
+IDLE = {why: BROKEN[why] for why in ("paused", "stopped")}
+
+
+@pytest.mark.parametrize("why", IDLE)
+def test_what_cannot_leave_is_not_rung(why: str):
+    make("mali", **IDLE[why])
+    assert rung(post(), post(source_app="agent_chine")) == [False, True]
+    WhatsAppSender.objects.update(is_active=True, stopped_until=None)
+    assert rung(*WhatsAppNotification.objects.all()) == [True, True]
+
+
+@override_settings(WHATSAPP_CLOUD_TOKEN="")
+def test_what_has_no_token_is_not_rung():
+    make("chine")
+    assert rung(post(), post(source_app="agent_chine")) == [False, True]
+
+
+@pytest.mark.parametrize("message_type", ["payment", "opt_out_confirmation", "otp", "credentials", "account_creation"])
+def test_what_another_sender_may_send_or_a_restricted_one_is_rung_all_the_same(message_type: str):
+    make("mali", **BROKEN["paused"])
+    assert rung(post(message_type=message_type)) == [True]
+
+
+@pytest.mark.parametrize(("last", "is_rung"), [({}, True), (BROKEN["stopped"], False)], ids=["works", "stopped"])
+def test_what_the_last_of_the_fallbacks_can_send_is_rung(last: dict[str, Any], is_rung: bool):
+    chain(BROKEN["stopped"], BROKEN["paused"], last)
+    assert rung(post()) == [is_rung]
+
+
+def test_a_circle_of_idle_senders_ends_and_rings_nothing():
+    senders = chain(BROKEN["paused"], BROKEN["stopped"], BROKEN["paused"])
+    WhatsAppSender.objects.filter(pk=senders[-1].pk).update(fallback=senders[1])
+    assert rung(post()) == [False]
+
+
+def test_what_waits_only_for_the_daily_limit_is_rung():
+    make("mali", **BROKEN["at its daily limit"])
+    assert rung(post()) == [True]
+
+
+def test_what_an_office_that_is_gone_still_owes_is_rung():
+    make("systeme")
+    notification = post()
+    change(notification, source_app="agent_dakar")
+    assert rung(notification) == [True]
 
 
 def test_a_fallback_that_was_deleted_leaves_its_sender_alone():
@@ -155,10 +218,21 @@ def test_whoever_was_written_to_counts_whatever_came_of_it(status: Status):
     assert is_held(phone_number=OTHER)
 
 
-def test_each_sender_counts_for_itself():
+@pytest.mark.parametrize(("account", "is_shared"), [("account of mali", True), ("account of chine", False)])
+def test_the_people_of_all_senders_of_an_account_count(account: str, is_shared: bool):
     limited(1, (NUMBER, MINUTE))
-    make("chine", daily_limit=1)
-    assert not is_held(phone_number="+22376000001", source_app="agent_chine")
+    make("chine", account_id=account, daily_limit=1)
+    assert is_held(phone_number=OTHER, source_app="agent_chine") == is_shared
+    assert not is_held(phone_number=NUMBER)
+
+
+@pytest.mark.parametrize(("ago", "counts"), [(DAY - SECOND, True), (DAY, False)], ids=["today", "yesterday"])
+def test_whoever_may_have_been_written_to_counts(ago: timedelta, counts: bool):
+    limited(1)
+    notification = attempt(post(NOW - ago), Provider(NoAnswer("ReadTimeout")), NOW - ago)
+    assert notification.status == Status.UNCONFIRMED
+    assert is_held(phone_number=OTHER) == counts
+    assert not is_held(phone_number=NUMBER)
 
 
 def test_no_limit_is_no_limit():

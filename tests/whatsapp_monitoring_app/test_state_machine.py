@@ -50,9 +50,10 @@ from whatsapp_monitoring_app.providers.base import (
     Kind,
     ProviderError,
     ReceiptEvent,
+    Refused,
     Uncertain,
 )
-from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent
+from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent, Unsendable
 from whatsapp_monitoring_app.services import (
     cancellation,
     delivery,
@@ -63,6 +64,7 @@ from whatsapp_monitoring_app.services import (
     retries,
     verdicts,
 )
+from whatsapp_monitoring_app.services.retry_policy import EFFECTS, Fate
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "0"))
 GAMES = settings(
@@ -83,7 +85,11 @@ TYPES = ["notification", "colis_arrived", "payment", "otp"]
 CODES = [131016, 131000, 130429, 131056, 131026, 131049, 131050, 131047, 100, 132001, 190, 131048, 999_999]
 LATER_CODES = [ErrorClass.TRANSIENT, ErrorClass.RECIPIENT_PERMANENT, ErrorClass.THROTTLE_PAIR, ErrorClass.ACCOUNT_STOP]
 JUMPS = [SECOND, 31 * SECOND, 95 * SECOND, 6 * timedelta(minutes=1), 2 * HOUR, 25 * HOUR, 73 * HOUR]
-STEPS: list[Callable[[datetime], Any]] = [*recovery.STEPS.values(), recovery.to_ring]
+STEPS: list[Callable[[datetime], Any]] = [
+    *recovery.STEPS.values(),
+    recovery.to_ring,
+    recovery.next_retry_to_ring,
+]
 
 PICK = st.integers(0, 50)
 MOSTLY = st.sampled_from([True, True, True, False])
@@ -131,6 +137,9 @@ OUTCOMES = st.one_of(
     st.booleans().map(lambda taken: Answer(takes_it=taken, http=HttpAnswer(502, b"Bad Gateway"))),
     st.just(Answer(takes_it=True, http=json_answer(200, {}))),
     st.just(Answer(http=NotSent("no connection"))),
+    st.just(Answer(http=Unsendable("InvalidHeader"))),
+    st.just(Answer(http=HttpAnswer(403, b"Forbidden"))),
+    st.just(Answer(http=HttpAnswer(404, b"Not found"))),
 )
 
 
@@ -322,7 +331,7 @@ class Engine(RuleBasedStateMachine):
         for row in rows:
             assert has_its_reason(row), f"{row.status}: {vars(row)}"
             assert (row.status in TRIED) <= row.attempt_count <= row.max_attempts
-            assert row.attempt_count <= row.attempts.count()
+            assert row.attempt_count <= sum(costs(record) for record in row.attempts.all())
 
     @invariant()
     def what_reached_the_client_stays_there(self) -> None:
@@ -450,6 +459,9 @@ class Engine(RuleBasedStateMachine):
             case HttpAnswer() as answer:
                 outcome = providers.get("cloud_api").read(answer)
                 return delivery.Call(outcome, call.started_at, self.now, answer)
+            case NotSent() as error:
+                refusal = Refused(ProviderError(error.error_class, message=str(error)))
+                return delivery.Call(refusal, call.started_at, self.now)
             case silence:
                 return delivery.Call(Uncertain(str(silence)), call.started_at, self.now)
 
@@ -499,6 +511,11 @@ REASONS: dict[Status, tuple[str, ...]] = {
 
 def has_its_reason(row: WhatsAppNotification) -> bool:
     return all(getattr(row, name) for name in REASONS[Status(row.status)])
+
+
+def costs(record: WhatsAppAttempt) -> bool:
+    """Whether this call counts against the message: the others were not its fault."""
+    return record.outcome != "refused" or EFFECTS[ErrorClass(record.error_class)].fate is not Fate.GIVE_BACK
 
 
 def statuses() -> dict[UUID, str]:

@@ -20,7 +20,7 @@ from tests.whatsapp_monitoring_app.scripts import (
 from whatsapp_monitoring_app.models import CancelReason, Status, WhatsAppNotification
 from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.providers.base import HttpAnswer
-from whatsapp_monitoring_app.services import recovery
+from whatsapp_monitoring_app.services import cancellation
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +78,7 @@ def test_nothing_else_is_superseded(other: dict[str, Any]):
 def test_messages_about_nothing_do_not_supersede_each_other():
     first = post(fact_rank=LEFT)
     post(fact_rank=ARRIVED)
-    recovery.cancel_superseded(NOW)
+    cancellation.cancel_all_superseded(NOW)
     assert status_of(first) == KEPT
 
 
@@ -110,10 +110,10 @@ def test_an_older_fact_that_comes_back_to_the_queue_is_not_sent_after_the_newer_
     attempt(newer, provider)
     attempt(older, provider, NOW + 2 * MINUTE)
     assert [body["biz_opaque_callback_data"] for body in provider.bodies] == [str(newer.pk)]
-    assert recovery.cancel_superseded(NOW + 2 * MINUTE) == 1
+    assert cancellation.cancel_all_superseded(NOW + 2 * MINUTE) == 1
     assert status_of(older) == CANCELLED
     assert (older.cancelled_at, older.next_attempt_at) == (NOW + 2 * MINUTE, None)
-    assert recovery.cancel_superseded(NOW + 2 * MINUTE) == 0
+    assert cancellation.cancel_all_superseded(NOW + 2 * MINUTE) == 0
 
 
 def test_an_older_fact_that_is_posted_late_is_not_sent():
@@ -121,7 +121,7 @@ def test_an_older_fact_that_is_posted_late_is_not_sent():
     late, provider = fact(LEFT), Provider(accepted("wamid.late"))
     attempt(late, provider)
     assert provider.requests == []
-    recovery.cancel_superseded(NOW)
+    cancellation.cancel_all_superseded(NOW)
     assert status_of(late) == CANCELLED
 
 
@@ -129,7 +129,7 @@ def test_an_older_fact_that_is_posted_late_is_not_sent():
 def test_a_newer_fact_that_nobody_was_told_supersedes_nothing(fate: Status):
     older, newer = in_flight(refused(131016))
     change(newer, status=fate, next_attempt_at=None, failed_at=NOW)
-    assert recovery.cancel_superseded(NOW) == 0
+    assert cancellation.cancel_all_superseded(NOW) == 0
     attempt(older, Provider(accepted()), NOW + 2 * MINUTE)
     assert status_of(older) == (Status.SENT, "")
 

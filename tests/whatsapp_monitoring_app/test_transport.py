@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.whatsapp_monitoring_app.scripts import at_once
+from whatsapp_monitoring_app.models import ErrorClass
 from whatsapp_monitoring_app.providers import transport
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
-from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent
+from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent, Unsendable
 
 Answer = Callable[[socket.socket], None]
 TOKEN = "EAA"
@@ -116,17 +117,23 @@ def free_address() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}/"
 
 
-@pytest.mark.parametrize(
-    "url", ["http://nowhere.invalid/", "graph.facebook.com/v26.0", "http://", "htp://x/", "http://[/"]
-)
-def test_an_address_that_leads_nowhere_sends_nothing(url: str):
-    with pytest.raises(NotSent):
+@pytest.mark.parametrize("url", ["graph.facebook.com/v26.0", "http://", "htp://x/", "http://[/"])
+def test_an_address_to_which_no_request_can_be_made_is_not_configured(url: str):
+    with pytest.raises(Unsendable) as refusal:
         transport.send(request_to(url))
+    assert refusal.value.error_class == ErrorClass.NOT_CONFIGURED
+
+
+def test_a_name_that_leads_nowhere_sends_nothing():
+    with pytest.raises(NotSent) as refusal:
+        transport.send(request_to("http://nowhere.invalid/"))
+    assert refusal.value.error_class == ErrorClass.UNREACHABLE
 
 
 def test_a_refused_connection_sends_nothing():
-    with pytest.raises(NotSent):
+    with pytest.raises(NotSent) as refusal:
         transport.send(request_to(free_address()))
+    assert refusal.value.error_class == ErrorClass.UNREACHABLE
 
 
 def test_a_connection_that_is_not_made_in_time_sends_nothing(monkeypatch: pytest.MonkeyPatch):
@@ -145,7 +152,7 @@ def test_a_connection_that_is_not_made_in_time_sends_nothing(monkeypatch: pytest
 @pytest.mark.parametrize("token", ["EAA\n", "EAA\r\nX-Other: 1", "“EAA”"])
 def test_a_token_that_no_header_can_carry_sends_nothing(token: str):
     with serving(saying()) as server:
-        with pytest.raises(NotSent):
+        with pytest.raises(Unsendable):
             transport.send(request_to(server.url, token))
         assert server.requests == []
 

@@ -106,12 +106,18 @@ class WhatsAppSender(models.Model):
         return self.stopped_until is not None and self.stopped_until > at
 
     def stop(self, until: datetime, error_class: ErrorClass, reason: str) -> None:
-        """Hold back what is queued for this account until then. A stop that holds back as much for longer stays."""
+        """Hold back what is queued for this account until then. One that holds back more, or longer, stays."""
         longer = models.Q(stopped_until__gt=until)
+        # The one stop that lets essential messages through: it gives way to every other, and replaces none of them
+        # unless it is what a probe was told.
+        is_soft = models.Q(stop_class=ErrorClass.ACCOUNT_SLOW)
         if error_class is not ErrorClass.ACCOUNT_SLOW:
-            # The one stop that lets essential messages through.
-            longer &= ~models.Q(stop_class=ErrorClass.ACCOUNT_SLOW)
-        self.same_account().exclude(longer).update(stopped_until=until, stop_class=error_class, stop_reason=reason)
+            stays = longer & ~is_soft
+        elif self.is_probing:
+            stays = longer
+        else:
+            stays = longer | models.Q(stopped_until__isnull=False) & ~is_soft
+        self.same_account().exclude(stays).update(stopped_until=until, stop_class=error_class, stop_reason=reason)
         self.refresh_from_db(fields=STOP_FIELDS)
 
     def take_probe(self, until: datetime) -> bool:

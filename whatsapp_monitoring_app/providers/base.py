@@ -15,6 +15,14 @@ from whatsapp_monitoring_app.models import ErrorClass, WhatsAppInbound, WhatsApp
 from whatsapp_monitoring_app.providers.content import Content
 
 Kind = WhatsAppReceipt.Kind
+# Answers of a server that is not the provider's, and of something in between that lets nothing through.
+SOMEBODY_ELSE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
+ON_THE_WAY = {
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+    HTTPStatus.MISDIRECTED_REQUEST,
+    HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS,
+}
 RESPONSE_LIMIT = 4000  # characters of an answer that are worth keeping
 
 
@@ -246,9 +254,9 @@ class Provider(ABC):
 
     def class_of_unexplained(self, status: int) -> ErrorClass:
         """What a refusal means that does not seem to come from the provider itself."""
-        if status < 400 or status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-            return ErrorClass.NOT_CONFIGURED  # somebody else answers at this address
-        return ErrorClass.GATEWAY_REFUSAL if status == HTTPStatus.FORBIDDEN else class_of_http_status(status)
+        if status < 400 or status in SOMEBODY_ELSE:
+            return ErrorClass.NOT_CONFIGURED
+        return ErrorClass.GATEWAY_REFUSAL if status in ON_THE_WAY else class_of_http_status(status)
 
 
 def class_of_http_status(status: int) -> ErrorClass:
