@@ -79,7 +79,7 @@ def running_worker(name: str, *arguments: str) -> Iterator["subprocess.Popen[byt
 def forget_pace() -> None:
     """Let every sender begin with a fresh pace and no failure counted."""
     client = shared_memory.client()
-    for pattern in ("pace:*", "failures:*"):
+    for pattern in ("pace:*", "failures:*", "webhook:*", "asked:*"):
         for key in client.scan_iter(pattern):
             client.delete(key)
 

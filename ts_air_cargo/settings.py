@@ -55,7 +55,9 @@ SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
 SILENCED_SYSTEM_CHECKS = [] if SECURE_HSTS_PRELOAD else ["security.W021"]
 SESSION_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_SECURE = not DEBUG
-DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024  # Meta's webhooks stay below 3 MB
+# Bytes of a webhook's body: Meta puts up to 1000 updates into one, and stays below 3 MB.
+WEBHOOK_LIMIT = env.int("WEBHOOK_LIMIT", default=3 * 1024 * 1024)
+DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOK_LIMIT
 
 # --- Applications
 
@@ -241,6 +243,7 @@ WHATSAPP_CLOUD_TOKEN = env.str("WHATSAPP_CLOUD_TOKEN", default=WHATSAPP_SANDBOX_
 WACHAP_API_URL = env.str("WACHAP_API_URL", default="https://api.wachap.com/v1").rstrip("/")
 # Part of the address that WaChap's webhook is given; without it nothing that comes there is believed.
 WACHAP_WEBHOOK_SECRET = env.str("WACHAP_WEBHOOK_SECRET", default="")
+TWILIO_API_URL = env.str("TWILIO_API_URL", default="https://api.twilio.com").rstrip("/")
 # Everything goes to this number when it is set, whoever the client is.
 WHATSAPP_TEST_PHONE = env.str("WHATSAPP_TEST_PHONE", default="")
 # Encrypts the senders' tokens; several keys, newest first, separated by commas, while keys are being changed.

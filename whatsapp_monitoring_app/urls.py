@@ -5,7 +5,11 @@ from django.urls import URLPattern, path
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.views import monitoring, webhooks
 
-urlpatterns = [path("cloud/", webhooks.CloudApiWebhookView.as_view(), name="whatsapp_cloud_webhook")]
+urlpatterns = [
+    path("cloud/", webhooks.CloudApiWebhookView.as_view(), name="whatsapp_cloud_webhook"),
+    path("wachap/", webhooks.WebhookView.as_view(provider="wachap"), name="whatsapp_wachap_webhook"),
+    path("twilio/", webhooks.WebhookView.as_view(provider="twilio"), name="whatsapp_twilio_webhook"),
+]
 
 
 def monitoring_urls(scope: Scope) -> list[URLPattern]:

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
+from tests.whatsapp_monitoring_app import twilio_says
 from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, accepted, json_answer, refused
 from whatsapp_monitoring_app.models import ErrorClass
 from whatsapp_monitoring_app.providers import base
 from whatsapp_monitoring_app.providers.base import HttpAnswer, Kind
 from whatsapp_monitoring_app.providers.cloud_api import CloudApi
 from whatsapp_monitoring_app.providers.console import Console
+from whatsapp_monitoring_app.providers.twilio import Twilio
 from whatsapp_monitoring_app.providers.wachap import WaChap
 
 TOKEN = "secret/token+of=ours"
@@ -208,4 +211,65 @@ CONSOLE = Dialect(
     forge={"missing": lambda body: Post(body)},
 )
 
-DIALECTS = {dialect.provider.code: dialect for dialect in (CLOUD_API, WACHAP, CONSOLE)}
+# --- Twilio
+
+TWILIO_URL = "https://cargo.example/webhooks/whatsapp/twilio/?code=4f2b"
+TWILIO_FAILURES = ("failed", "undelivered", "canceled")
+
+
+def _twilio_receipt(word: str) -> bytes:
+    failure = {"ErrorCode": "63024", "ErrorMessage": "Not on WhatsApp"} if word in TWILIO_FAILURES else {}
+    return urlencode(twilio_says.STATUS | {"MessageStatus": word} | failure).encode()
+
+
+def _twilio_post(body: bytes, *, token: str = TOKEN, url: str = TWILIO_URL, signed: bytes | None = None) -> Post:
+    fields = parse_qsl((body if signed is None else signed).decode(), keep_blank_values=True)
+    text = url + "".join(name + value for name, value in sorted(fields))
+    return Post(body, {"X-Twilio-Signature": twilio_says.sign(text, token)}, TWILIO_URL)
+
+
+TWILIO = Dialect(
+    provider=Twilio(),
+    account_id=twilio_says.ACCOUNT_SID,
+    address="+22370000000",
+    accepted=twilio_says.answered(),
+    message_id=twilio_says.SID,
+    refusals={
+        ErrorClass.TRANSIENT: twilio_says.refused(63010, 500),
+        ErrorClass.TRANSIENT_CAPPED: twilio_says.refused(63019),
+        ErrorClass.THROTTLE_SENDER: twilio_says.refused(20429, 429, timedelta(seconds=40)),
+        ErrorClass.RECIPIENT_PERMANENT: twilio_says.refused(21211),
+        ErrorClass.RECIPIENT_TEMPORARY: twilio_says.refused(63049),
+        ErrorClass.OPT_OUT: twilio_says.refused(21610),
+        ErrorClass.WINDOW_CLOSED: twilio_says.answered(status="failed", error_code=63016, error_message="No"),
+        ErrorClass.MESSAGE_PERMANENT: twilio_says.refused(63013),
+        ErrorClass.TEMPLATE_STOP: twilio_says.refused(63041),
+        ErrorClass.ACCOUNT_STOP: twilio_says.refused(20003, 401),
+        ErrorClass.DAILY_LIMIT: twilio_says.refused(63038, 429),
+        ErrorClass.UNKNOWN: twilio_says.refused(99_999),
+        ErrorClass.GATEWAY_REFUSAL: HttpAnswer(403, b"Forbidden"),
+        ErrorClass.NOT_CONFIGURED: HttpAnswer(404, b"<html>nginx</html>"),
+    },
+    uncertain=(twilio_says.answered(201, sid=None), json_answer(200, {}), HttpAnswer(201, b"OK")),
+    malformed=(json_answer(400, {"code": None}), json_answer(201, {"sid": ["SM1"], "status": {}})),
+    echo=lambda text: json_answer(400, {"code": 63013, "message": text}),
+    sign=_twilio_post,
+    forge={
+        "missing": lambda body: Post(body, url=TWILIO_URL),
+        "of another token": lambda body: _twilio_post(body, token="another"),
+        "of no token": lambda body: _twilio_post(body, token=""),
+        "of another body": lambda body: _twilio_post(body, signed=body + b"&x=1"),
+        "of another address": lambda body: _twilio_post(body, url=f"{TWILIO_URL}1"),
+    },
+    receipt=_twilio_receipt,
+    words={
+        "sent": Kind.SENT,
+        "delivered": Kind.DELIVERED,
+        "read": Kind.READ,
+        **dict.fromkeys(TWILIO_FAILURES, Kind.FAILED),
+    },
+    unknown_words=("partially_delivered", "Sent"),
+    inbound=urlencode(twilio_says.INBOUND | {"Body": "STOP"}).encode(),
+)
+
+DIALECTS = {dialect.provider.code: dialect for dialect in (CLOUD_API, WACHAP, TWILIO, CONSOLE)}

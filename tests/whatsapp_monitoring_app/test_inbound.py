@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -542,7 +542,7 @@ def understood(*messages: Any, contacts: Any = None) -> list[InboundEvent]:
 def test_each_shape_of_meta_is_understood(shape: dict[str, Any], text: str):
     (one,) = understood(shape, contacts=[{"profile": {"name": "Awa"}, "wa_id": "22376123456"}])
     assert (one.text, one.phone_number, one.provider_message_id) == (text, NUMBER, "wamid.in")
-    assert (one.profile_name, one.occurred_at.timestamp()) == ("Awa", 1_790_000_000)
+    assert (one.profile_name, one.occurred_at) == ("Awa", datetime.fromtimestamp(1_790_000_000, UTC))
 
 
 def test_the_number_of_ours_that_was_written_to_is_kept():

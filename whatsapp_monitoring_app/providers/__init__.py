@@ -2,9 +2,11 @@ from whatsapp_monitoring_app.models import senders
 from whatsapp_monitoring_app.providers.base import Provider
 from whatsapp_monitoring_app.providers.cloud_api import CloudApi
 from whatsapp_monitoring_app.providers.console import Console
+from whatsapp_monitoring_app.providers.twilio import Twilio
 from whatsapp_monitoring_app.providers.wachap import WaChap
 
-_PROVIDERS: dict[str, Provider] = {provider.code: provider for provider in (CloudApi(), WaChap(), Console())}
+_ALL = (CloudApi(), WaChap(), Twilio(), Console())
+_PROVIDERS: dict[str, Provider] = {provider.code: provider for provider in _ALL}
 
 # The models cannot look up here: they are told.
 senders.WITHOUT_RECEIPTS.update(code for code, provider in _PROVIDERS.items() if not provider.has_receipts)

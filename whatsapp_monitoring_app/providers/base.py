@@ -128,12 +128,15 @@ class Health:
 
 @dataclass(frozen=True)
 class ReceiptEvent:
-    """One thing that a provider says about one message, in our words."""
+    """One thing that a provider says about one message, in our words.
+
+    `occurred_at` is None when it does not say when.
+    """
 
     provider_message_id: str
     status: WhatsAppReceipt.Kind
     raw_status: str
-    occurred_at: datetime
+    occurred_at: datetime | None
     tracking: str = ""
     error: ProviderError | None = None
 
@@ -142,13 +145,14 @@ class ReceiptEvent:
 class InboundEvent:
     """Something that a person wrote to us. `phone_number` is "" when the provider hides it.
 
-    `account_id` is the number of ours that they wrote to, "" when the provider does not tell.
+    `account_id` is the number of ours that they wrote to, "" when the provider does not tell; `occurred_at` is None
+    when it does not say when.
     """
 
     provider_message_id: str
     phone_number: str
     text: str
-    occurred_at: datetime
+    occurred_at: datetime | None
     profile_name: str = ""
     account_id: str = ""
 
@@ -181,6 +185,13 @@ class Provider(ABC):
     # Whether it takes free text only within 24 hours of the client's last message.
     has_window = True
     text_limit = 4096  # characters
+    # What it posts to our webhook, and the kind and text of the answer that it wants.
+    content_types: tuple[str, ...] = ("application/json",)
+    acknowledgement = ("application/json", '{"received": true}')
+    # Whether its receipts say when it happened; else each word of a message counts once, whenever it is heard.
+    dates_receipts = True
+    # Whether it says what became of a message when it is asked.
+    can_be_asked = False
 
     @abstractmethod
     def build(self, account: Account, message: Message) -> HttpRequest:
@@ -214,6 +225,11 @@ class Provider(ABC):
             raise ValueError("not a JSON object")
         return value
 
+    def payload_text(self, body: bytes, *, url: str = "") -> str:
+        """The payload as JSON text, byte for byte as it came where it came as JSON. Raises ValueError."""
+        self.payload(body, url=url)
+        return body.decode()
+
     @abstractmethod
     def receipts(self, payload: Mapping[str, Any]) -> list[ReceiptEvent]:
         """The receipts in a webhook's payload; what is not understood is left out."""
@@ -233,6 +249,14 @@ class Provider(ABC):
     def read_health(self, answer: HttpAnswer, account: Account) -> Health:
         """What the answer to `health_request` says of this account."""
         return Health(None, "no health check")
+
+    def build_status_request(self, account: Account, message_id: str) -> HttpRequest:
+        """The question what became of a message, for a provider that can be asked."""
+        raise NotImplementedError
+
+    def read_status(self, answer: HttpAnswer) -> ReceiptEvent | None:
+        """What became of the message, or None when the answer says nothing new."""
+        raise NotImplementedError
 
     def read(self, answer: HttpAnswer) -> Outcome:
         """What the provider answered."""

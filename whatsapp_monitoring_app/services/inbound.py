@@ -94,7 +94,7 @@ def _keep(provider: str, event: InboundEvent, at: datetime) -> WhatsAppInbound |
             "phone_number": event.phone_number,
             "profile_name": event.profile_name,
             "text": event.text,
-            "occurred_at": event.occurred_at,
+            "occurred_at": event.occurred_at or at,
             "received_at": at,
         },
     )

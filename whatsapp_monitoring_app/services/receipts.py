@@ -1,14 +1,17 @@
 """Receipts: stored once each, and applied to their notification when both are there, in whatever order they come."""
 
+import json
 import logging
 import uuid
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, Exists, OuterRef, Q, UUIDField, When
 from django.db.models.functions import Cast
 
+from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppReceipt
 from whatsapp_monitoring_app.models.receipts import ReceiptQuerySet
 from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent, Refused
@@ -25,24 +28,46 @@ Kind = WhatsAppReceipt.Kind
 
 @transaction.atomic
 def take(provider: str, event: ReceiptEvent, at: datetime) -> WhatsAppReceipt:
-    """Store the receipt, once however often it comes, and apply it if its notification is known and ready."""
-    receipt, created = WhatsAppReceipt.objects.get_or_create(
-        provider=provider,
-        provider_message_id=event.provider_message_id,
-        raw_status=event.raw_status,
-        occurred_at=event.occurred_at,
-        defaults={
-            "status": event.status,
-            "tracking": event.tracking,
-            "received_at": at,
-            **verdicts.error_fields(event.error),
-        },
-    )
+    """Store the receipt, once however often it comes, and apply it if its notification is known and ready.
+
+    One that does not say when it happened has happened `at`.
+    """
+    receipt, created = _keep(provider, event, at)
     if created:
         error_catalogue.note_unclassified(provider, event.error, at)
     if receipt.applied_at is None:
         apply(receipt, at)
     return receipt
+
+
+def _keep(provider: str, event: ReceiptEvent, at: datetime) -> tuple[WhatsAppReceipt, bool]:
+    """The receipt's row, and whether it is new."""
+    fact: dict[str, Any] = {
+        "provider": provider,
+        "provider_message_id": event.provider_message_id,
+        "raw_status": event.raw_status,
+    }
+    occurred_at = event.occurred_at or at
+    if providers.get(provider).dates_receipts:
+        fact["occurred_at"] = occurred_at
+    else:
+        # The moment of arrival orders the receipts, but a repeated one has another: then the word alone is the fact.
+        # The unique constraint cannot know that of the provider, so that only one at a time may look and insert.
+        _wait_for_others_with(fact)
+    values = {
+        "occurred_at": occurred_at,
+        "status": event.status,
+        "tracking": event.tracking,
+        "received_at": at,
+        **verdicts.error_fields(event.error),
+    }
+    return WhatsAppReceipt.objects.get_or_create(**fact, defaults=values)
+
+
+def _wait_for_others_with(fact: dict[str, Any]) -> None:
+    """Hold these words until the transaction ends; whoever holds them already ends first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [json.dumps(sorted(fact.items()))])
 
 
 def apply(receipt: WhatsAppReceipt, at: datetime) -> bool:

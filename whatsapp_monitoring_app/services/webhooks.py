@@ -2,13 +2,14 @@
 
 import json
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, transaction
 
 from whatsapp_monitoring_app import providers
-from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppWebhookLog
+from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppSender, WhatsAppWebhookLog
 from whatsapp_monitoring_app.providers.base import InboundEvent, PreferenceEvent, ReceiptEvent
 from whatsapp_monitoring_app.services import inbound, receipts
 
@@ -18,18 +19,43 @@ Event = ReceiptEvent | InboundEvent | PreferenceEvent
 
 
 class InvalidPayload(ValueError):
-    """The body is not a JSON object; nothing was written."""
+    """The provider would not write such a body; nothing was stored."""
 
 
-def store(provider: str, body: bytes, at: datetime) -> WhatsAppWebhookLog:
+class NotAuthentic(Exception):
+    """The provider did not sign this; nothing was stored."""
+
+
+@dataclass(frozen=True)
+class Post:
+    """What somebody has posted to a provider's webhook. `urls` are the names of the address that may be signed."""
+
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    urls: Sequence[str]
+
+
+def receive(provider: str, post: Post, at: datetime) -> WhatsAppWebhookLog:
+    """Keep what the provider posted. Raises NotAuthentic, InvalidPayload."""
+    secrets = _secrets(provider)
+    dialect = providers.get(provider)
+    if not any(dialect.is_authentic(post.body, post.headers, url=url, secrets=secrets) for url in post.urls):
+        raise NotAuthentic
+    return store(provider, post.body, at, url=post.urls[0])
+
+
+def _secrets(provider: str) -> list[str]:
+    """The tokens of our senders there. One that is not set, or cannot be read, is no secret."""
+    tokens = WhatsAppSender.objects.filter(provider=provider).values_list("token", flat=True)
+    return [token for token in tokens if token]
+
+
+def store(provider: str, body: bytes, at: datetime, *, url: str = "") -> WhatsAppWebhookLog:
     """Keep the payload as it came. Raises InvalidPayload."""
     try:
-        text = body.decode()
-        is_object = isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError) as error:
+        text = providers.get(provider).payload_text(body, url=url)
+    except ValueError as error:
         raise InvalidPayload(str(error)) from error
-    if not is_object:
-        raise InvalidPayload("not a JSON object")
     return WhatsAppWebhookLog.objects.create(provider=provider, payload=text, received_at=at)
 
 
@@ -58,7 +84,10 @@ def _events(log: WhatsAppWebhookLog, report: Report) -> list[Event]:
     provider = providers.get(log.provider)
     try:
         payload = json.loads(log.payload)
-        return [*provider.receipts(payload), *provider.inbound(payload), *provider.preferences(payload)]
+        told: list[ReceiptEvent | InboundEvent] = [*provider.receipts(payload), *provider.inbound(payload)]
+        # The payload's own arrival, which stays the same when it is processed again.
+        dated = [replace(event, occurred_at=event.occurred_at or log.received_at) for event in told]
+        return [*dated, *provider.preferences(payload)]
     except Exception as error:  # a payload that we do not understand must not hold back the ones after it
         logger.exception("Webhook payload %s was not understood", log.pk)
         report.errors.append(repr(error))
