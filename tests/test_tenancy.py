@@ -46,7 +46,17 @@ METHODS = {
 }
 JSON_SCREENS = {"create_client_api", "client_creation_status"}
 # Addresses of no office: their own tests say who may open them.
-OUTSIDE = {"home", "login", "logout", "first_password", "set_language", "client_home", "whatsapp_cloud_webhook"}
+OUTSIDE = {
+    "home",
+    "login",
+    "logout",
+    "first_password",
+    "set_language",
+    "client_home",
+    "whatsapp_cloud_webhook",
+    "whatsapp_wachap_webhook",
+    "whatsapp_twilio_webhook",
+}
 POSTS_OUTSIDE = ("login", "logout", "set_language")
 
 

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 PAIR_INTERVAL = timedelta(seconds=6)
 PAIR_BURST = 45
-# So little that the first second of a lane stays below the provider's limit.
-LANE_BURST = timedelta(milliseconds=50)
+# So little that the first second at 70 messages stays within the 80 of the provider's limit.
+LANE_BURST = timedelta(milliseconds=100)
 # Slots are given out this far ahead; who comes after that asks again, when the sweep has come by.
 HORIZON = timedelta(minutes=2)
 ASK_AGAIN_AFTER = HORIZON + timedelta(minutes=1)
