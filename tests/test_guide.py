@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -236,6 +237,10 @@ def test_the_apps_of_the_guide_are_installed_in_its_order():
     assert [name for name in settings.INSTALLED_APPS if name in named] == named
 
 
+def has_arrived(stack: Stack, count: int) -> bool:
+    return len(stack.messages_to(JEAN)) >= count
+
+
 def test_the_parcel_samples_and_our_own_functions_send_the_same_kind_of_message(stack: Stack, colis: Colis):
     other = Colis.objects.create(client=colis.client)
     created = sample("parcel created").run("agent_chine_app")["notify_colis_created"]
@@ -244,7 +249,7 @@ def test_the_parcel_samples_and_our_own_functions_send_the_same_kind_of_message(
     for theirs, ours, count in ((created, notify_colis_created, 2), (arrived, notify_colis_arrival_mali, 4)):
         assert kind_of(row_of(theirs(colis))) == kind_of(row_of(ours(other)))
         # One that still waited would be cancelled by the newer fact.
-        eventually(lambda count=count: len(stack.messages_to(JEAN)) >= count, f"{count} messages arrived")
+        eventually(partial(has_arrived, stack, count), f"{count} messages arrived")
     texts = [message["text"] for message in stack.messages_to(JEAN)]
     assert texts.count(f"📦 Nouveau colis {colis.numero_suivi} créé pour Jean Dupont") == 1
     assert texts.count(f"🎉 Votre colis {colis.numero_suivi} est arrivé au Mali! Venez le récupérer.") == 1
