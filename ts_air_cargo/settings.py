@@ -205,8 +205,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Celery closes the database connection after each task unless told how many tasks may share one.
 CELERY_DB_REUSE_MAX = 1000
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-# The first two are the guide's, word for word. What is asked for every minute expires before its next turn, so that one
-# sweep finds everything after a stop of the workers. "expire_seconds" is django-celery-beat's own word for it.
+# The first two are the guide's, word for word. What is asked for every minute expires before its next turn: after a
+# stop of the workers one sweep finds everything. "expire_seconds" is django-celery-beat's own word for it.
 CELERY_BEAT_SCHEDULE = {
     "process-whatsapp-retries-every-5-minutes": {
         "task": "whatsapp_monitoring_app.tasks.process_whatsapp_retries_task",
