@@ -113,6 +113,7 @@ class SenderForm(forms.ModelForm[WhatsAppSender]):
             "label",
             "provider",
             "account_id",
+            "address",
             "is_active",
             "rate_per_second",
             "daily_limit",
