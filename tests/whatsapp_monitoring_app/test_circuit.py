@@ -303,3 +303,39 @@ def test_forgetting_the_pace_forgets_the_failures():
     note(*[TROUBLE] * 19)
     forget_pace()
     assert note(TROUBLE).stopped_until is None
+
+
+def receipt_of(notification: WhatsAppNotification, word: str, message_id: str = "wamid.late") -> None:
+    error = ProviderError(ErrorClass.TRANSIENT, "131016", "why") if word == "failed" else None
+    event = ReceiptEvent(message_id, Kind(word), word, NOW, tracking=str(notification.pk), error=error)
+    receipts.take("cloud_api", event, NOW)
+
+
+@pytest.mark.parametrize("word", ["sent", "delivered", "read"])
+def test_a_receipt_of_a_call_without_an_answer_shows_that_the_provider_works(word: str):
+    first, second = (attempt(post(), Provider(NoAnswer("ReadTimeout"))) for _ in range(2))
+    note(*[TROUBLE] * 19)
+    receipt_of(first, word)
+    assert note(*[TROUBLE] * 19).stopped_until is None
+
+    assert note(TROUBLE).stop_class == ErrorClass.TRANSIENT
+    receipt_of(second, word, "wamid.later")
+    assert stop_of() == (None, "", "")
+    assert sender().resumed_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("word", "stop"), [("failed", ErrorClass.TRANSIENT), ("read", STOP)], ids=["it failed", "the account is refused"]
+)
+def test_a_receipt_leaves_a_circuit_open_that_it_says_nothing_about(word: str, stop: ErrorClass):
+    unanswered = attempt(post(), Provider(NoAnswer("ReadTimeout")))
+    opened(error_class=stop)
+    receipt_of(unanswered, word)
+    assert stop_of()[:2] == (OPEN_UNTIL, stop)
+
+
+def test_a_receipt_of_a_message_that_was_answered_is_no_news_of_the_account():
+    answered = attempt(post(), Provider(accepted("wamid.late")))
+    opened(error_class=ErrorClass.TRANSIENT)
+    receipt_of(answered, "read")
+    assert stop_of()[0] == OPEN_UNTIL

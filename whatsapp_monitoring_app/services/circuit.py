@@ -68,6 +68,13 @@ def note(sender: WhatsAppSender, outcome: Outcome, at: datetime) -> None:
         sender.stop(at + AFTER_FAILURES, ErrorClass.TRANSIENT, f"{FAILURES_IN_A_ROW} failures in a row")
 
 
+def note_arrival(sender: WhatsAppSender, at: datetime) -> None:
+    """Let the circuit know that a call without an answer had gone through all the same."""
+    _forget_failures(sender)
+    if sender.stop_class == ErrorClass.TRANSIENT:
+        sender.resume(at)
+
+
 def resume(sender: WhatsAppSender, at: datetime) -> None:
     """Somebody has mended the account: close the circuit, and let what waited for it be due now."""
     sender.resume(at)

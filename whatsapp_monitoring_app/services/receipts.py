@@ -14,6 +14,7 @@ from django.db.models.functions import Cast
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppReceipt
 from whatsapp_monitoring_app.models.receipts import ReceiptQuerySet
+from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent, Refused
 from whatsapp_monitoring_app.services import circuit, error_catalogue, inbound, verdicts
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
@@ -21,6 +22,7 @@ from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
 
+ARRIVED = REACHED | {Status.SENT}  # at the provider at least
 CODE = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 Kind = WhatsAppReceipt.Kind
@@ -112,6 +114,13 @@ def _notification_of(receipt: WhatsAppReceipt) -> WhatsAppNotification | None:
 
 
 def _settle(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: datetime) -> None:
+    was_in_doubt = notification.status == Status.UNCONFIRMED
+    _take_effect(notification, receipt, at)
+    if was_in_doubt and notification.sender and notification.status in ARRIVED:
+        circuit.note_arrival(notification.sender, at)
+
+
+def _take_effect(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: datetime) -> None:
     match receipt.status:
         case Kind.SENT if not _failed_afterwards(receipt):
             _remember_id(notification, receipt)
