@@ -138,14 +138,15 @@ def _send_in_the_past(colis: Colis, path: str, number: int, at: datetime) -> Non
         at,
     )
     wamid = f"wamid.DEMO{number:04}"
-    delivery.deliver(notification.code, send=_answering(path, wamid), now=_clock(at))
+    answering = _answering(path, wamid, notification.phone_number.removeprefix("+"))
+    delivery.deliver(notification.code, send=answering, now=_clock(at))
     for kind, delay in _receipts_of(path):
         event = ReceiptEvent(wamid, kind, str(kind), at + delay, tracking=str(notification.code))
         receipts.take("cloud_api", event, at + delay)
 
 
-def _answering(path: str, wamid: str) -> Callable[[HttpRequest], HttpAnswer]:
-    accepted = {"messages": [{"id": wamid}], "contacts": [{"wa_id": "223"}]}
+def _answering(path: str, wamid: str, wa_id: str) -> Callable[[HttpRequest], HttpAnswer]:
+    accepted = {"messages": [{"id": wamid}], "contacts": [{"wa_id": wa_id}]}
     refused = {"error": {"code": path, "message": f"(#{path}) Message undeliverable", "fbtrace_id": uuid.uuid4().hex}}
     body = refused if path.isdigit() else accepted
     return lambda _request: HttpAnswer(400 if path.isdigit() else 200, json.dumps(body).encode())

@@ -289,6 +289,16 @@ class WhatsAppNotification(models.Model):
         """Whether it was accepted by a provider that never tells what became of a message."""
         return self.status == Status.SENT and self.sender is not None and not self.sender.has_receipts
 
+    @property
+    def understood_number(self) -> str:
+        """The number that WhatsApp took ours for, where it is another one; "" otherwise.
+
+        Right for some countries, whose ids there differ by a digit; elsewhere a stranger has got the message.
+        """
+        if settings.WHATSAPP_TEST_PHONE or not self.wa_id.isdecimal() or f"+{self.wa_id}" == self.phone_number:
+            return ""
+        return f"+{self.wa_id}"
+
     def move(self, to: Status, **changes: Any) -> bool:
         """Move this notification to `to`, and say whether this call did it. The object then shows what is stored."""
         # With the claim that this object was read with: a worker that slept must not move what another one holds now.
