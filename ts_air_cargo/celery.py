@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, task_prerun, worker_shutting_down
+from celery.signals import celeryd_after_setup, task_prerun, worker_shutdown, worker_shutting_down
 from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ts_air_cargo.settings")
@@ -31,3 +31,4 @@ def stand_by(**_signal: Any) -> None:
     standby = Standby()
     standby.start()
     worker_shutting_down.connect(lambda **_: standby.stop(), weak=False)
+    worker_shutdown.connect(lambda **_: standby.join(), weak=False)

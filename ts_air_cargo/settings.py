@@ -175,6 +175,8 @@ CELERY_RESULT_BACKEND = REDIS_URL
 CELERY_RESULT_EXPIRES = 3600
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# For ever: a worker that gives up takes its standby with it.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Queues are emptied in the order in which they are declared: urgent messages first.
     "queue_order_strategy": "priority",
@@ -246,9 +248,11 @@ TWILIO_API_URL = env.str("TWILIO_API_URL", default="https://api.twilio.com").rst
 WHATSAPP_TEST_PHONE = env.str("WHATSAPP_TEST_PHONE", default="")
 # Encrypts the senders' tokens; several keys, newest first, separated by commas, while keys are being changed.
 WHATSAPP_TOKEN_KEYS = str(in_development("WHATSAPP_TOKEN_KEYS", "development-only-token-key")).split(",")
-# Seconds. The lease must be longer than connecting and reading together; recovery finds what outlives these times.
+# Seconds. No call starts when less than one and a half reading times of its lease are left.
 WHATSAPP_READ_SECONDS = env.float("WHATSAPP_READ_SECONDS", default=15)
 WHATSAPP_LEASE_SECONDS = env.float("WHATSAPP_LEASE_SECONDS", default=90)
+if WHATSAPP_LEASE_SECONDS < 2 * WHATSAPP_READ_SECONDS:
+    raise ImproperlyConfigured("WHATSAPP_LEASE_SECONDS must be at least twice WHATSAPP_READ_SECONDS.")
 WHATSAPP_CONFIRMATION_SECONDS = env.float("WHATSAPP_CONFIRMATION_SECONDS", default=300)
 WHATSAPP_PATIENCE_SECONDS = env.float("WHATSAPP_PATIENCE_SECONDS", default=120)
 # How often a worker looks whether Redis is there; after two looks in vain it sends by itself.

@@ -148,7 +148,11 @@ class SenderAdmin(admin.ModelAdmin[WhatsAppSender]):
         self.message_user(request, _("The messages that waited leave within a minute, slowly at first."))
 
     def save_model(self, request: HttpRequest, obj: WhatsAppSender, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if {"account_id", "new_token", "is_active"} & set(form.changed_data):
+        if change:
+            # Only what was edited: a token that no key opens at the moment must stay as it is stored.
+            obj.save(update_fields={"token" if name == "new_token" else name for name in form.changed_data})
+        else:
+            super().save_model(request, obj, form, change)
+        if {"provider", "account_id", "address", "new_token", "is_active"} & set(form.changed_data):
             # Somebody has mended it: the messages need not wait for the next probe.
             circuit.resume(obj, timezone.now())

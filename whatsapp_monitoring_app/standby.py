@@ -36,6 +36,11 @@ class Standby:
     def stop(self) -> None:
         self._over.set()
 
+    def join(self) -> None:
+        """Let a call that is under way end."""
+        self.stop()
+        self._thread.join(delivery.CALL_TIME.total_seconds())
+
     def _watch(self) -> None:
         silences = 0
         while not self._over.wait(LOOK_INTERVAL.total_seconds()):

@@ -8,6 +8,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from kombu.exceptions import OperationalError
 
 from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppNotification
+from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.services import bulks, cleanup, delivery, outbox, pacing, polling, recovery, webhooks
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,10 @@ logger = logging.getLogger(__name__)
 LONGEST_COUNTDOWN = pacing.HORIZON
 # Retries take at most half of a worker's threads, so that a backlog of them cannot starve new messages.
 _retries_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY // 2))
+# A due task that finds no thread waits unacknowledged inside the worker, which then takes nothing from any queue,
+# however urgent: what is not urgent never fills the threads.
+_unhurried_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY * 3 // 4))
+_PLACES = {"whatsapp_retry": (_retries_at_once, _unhurried_at_once), "whatsapp_bulk": (_unhurried_at_once,)}
 
 
 def send_whatsapp_async(
@@ -154,18 +160,22 @@ def queue_for(priority: int, *, is_first: bool = True) -> str:
 @shared_task(bind=True)
 def send_whatsapp_notification_async(self: Any, code: str) -> str:
     """Send one notification, if it is due and nobody else is at it; its status afterwards."""
-    delivery_info = self.request.delivery_info or {}  # none when called as a plain function
-    if delivery_info.get("routing_key") != "whatsapp_retry":
-        return _send(code)
-    if not _retries_at_once.acquire(blocking=False):
-        # Handed to the sweep, newest first, instead of going round and round in the queue.
-        WhatsAppNotification.objects.filter(pk=code).update(rung_at=None)
-        return "later"
-    try:
-        return _send(code)
-    finally:
-        _retries_at_once.release()
+    queue = (self.request.delivery_info or {}).get("routing_key", "")  # none when called as a plain function
+    with ExitStack() as taken:
+        for place in _PLACES.get(queue, ()):
+            if not place.acquire(blocking=False):
+                # Handed to the sweep, newest first, instead of going round and round in the queue.
+                WhatsAppNotification.objects.filter(pk=code).update(rung_at=None)
+                return "later"
+            taken.callback(place.release)
+        status = _send(code)
+    # A place is free: the next one need not wait for the sweep.
+    if queue == "whatsapp_retry":
         _ring_all(recovery.next_retry_to_ring(timezone.now()))
+    elif queue == "whatsapp_bulk" and status not in WAITING:
+        # When this one came back to wait for a slot, the others would too, a hundred thousand of them.
+        _ring_all(recovery.next_bulk_to_ring(timezone.now()))
+    return status
 
 
 def _send(code: str) -> str:
@@ -193,11 +203,9 @@ def send_bulk_whatsapp_notifications(code: str) -> int:
 
 
 def _ring_for_all(notifications: list[WhatsAppNotification]) -> None:
-    codes = [notification.pk for notification in notifications]
-    WhatsAppNotification.objects.filter(pk__in=codes).update(rung_at=timezone.now())
-    for notification in notifications:
-        if not _ring(str(notification.pk), queue_for(notification.priority), task_id=str(notification.pk)):
-            return  # no use in asking a broker that is away for each of them: the sweep rings for the others
+    bells = [recovery.Bell(notification.pk, notification.priority, is_first=True) for notification in notifications]
+    recovery.mark_rung(bells, timezone.now())
+    _ring_all(bells)
 
 
 @shared_task
@@ -208,8 +216,10 @@ def process_whatsapp_retries_task() -> int:
 
 def _ring_all(bells: list[recovery.Bell]) -> int:
     for number, bell in enumerate(bells):
-        if not _ring(str(bell.code), queue_for(bell.priority, is_first=bell.is_first)):
-            recovery.leave_unrung(bells[number:])
+        task_id = str(bell.code) if bell.is_first else str(uuid.uuid4())
+        if not _ring(str(bell.code), queue_for(bell.priority, is_first=bell.is_first), task_id=task_id):
+            # No use in asking a broker that is away for each of them: the next sweep rings for the others.
+            recovery.mark_rung(bells[number:], None)
             return number
     return len(bells)
 
@@ -232,7 +242,9 @@ def recover_whatsapp_notifications() -> dict[str, int]:
 
 @shared_task
 def apply_whatsapp_webhook(log_id: int) -> int:
-    """Apply one stored webhook payload; how many events it held."""
+    """Apply one stored webhook payload; how many events it held, or none when that is done."""
+    if not webhooks.is_unread(log_id):
+        return 0  # rung for twice
     report = webhooks.process(log_id, timezone.now())
     for notification in report.answers:
         ring_after_commit(notification)

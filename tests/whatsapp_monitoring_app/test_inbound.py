@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import translation
 
 from accounts.models import User
@@ -281,7 +281,7 @@ def test_a_bulk_does_not_reach_who_has_stopped(make_user: Callable[..., User]):
     write("STOP")
     bulk = bulks.create(outbox.Draft(message_content=TEXT, source_app="agent_mali"), people, NOW)
     assert bulks.expand(bulk.pk, ring=list, now=lambda: NOW) == 2
-    by_number = {row.phone_number: row for row in WhatsAppNotification.objects.all()}
+    by_number = {row.phone_number: row for row in WhatsAppNotification.objects.filter(message_type="notification")}
     assert fate(by_number[NUMBER]) == CANCELLED
     assert fate(by_number[OTHER]) == (Status.PENDING, "")
 
@@ -723,3 +723,33 @@ def test_the_confirmation_really_goes_out_once(stack: Stack):
     eventually(lambda: WhatsAppNotification.objects.filter(status=Status.READ).first(), "read")
     assert [sent["text"][:4] for sent in stack.messages_to(NUMBER)] == ["Vous"]
     assert WhatsAppNotification.objects.count() == 1
+
+
+@override_settings(WHATSAPP_TEST_PHONE=ELSEWHERE)
+def test_a_stop_from_the_test_phone_is_no_clients():
+    told(NUMBER, ELSEWHERE[1:])
+    with override_settings(WHATSAPP_TEST_PHONE=""):
+        write("STOP", number=ELSEWHERE)
+    assert numbers_out() == {ELSEWHERE}
+
+
+@override_settings(WHATSAPP_TEST_PHONE=ELSEWHERE)
+def test_what_whatsapp_says_of_the_test_phone_opts_no_client_out():
+    attempt(post(), Provider(refused(131050)))
+    assert numbers_out() == set()
+
+
+def test_a_stop_is_obeyed_though_the_office_that_wrote_last_is_gone():
+    change(told(NUMBER, NUMBER[1:]), source_app="agent_lune")
+    confirmation = write("STOP")
+    assert numbers_out() == {NUMBER}
+    assert confirmation
+    assert confirmation.source_app in scopes.all_scopes()
+
+
+def test_a_late_start_leaves_a_refusal_that_came_after_it():
+    inbound.opt_out(NUMBER, "131050", NOW + MINUTE)
+    assert write("START", NOW + 2 * MINUTE, occurred_at=NOW) is None
+    assert numbers_out() == {NUMBER}
+    assert write("START", NOW + 3 * MINUTE, message_id="wamid.again")
+    assert numbers_out() == set()

@@ -147,13 +147,15 @@ def test_a_far_away_attempt_is_left_to_the_sweep(published: list[Any]):
 
 
 @pytest.fixture
-def _no_thread_left() -> Iterator[None]:
-    taken = 0
-    while tasks._retries_at_once.acquire(blocking=False):
+def _no_thread_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All threads that retries, or with the parameter "unhurried" all that anything not urgent may take, are busy."""
+    places = {"retries": tasks._retries_at_once, "unhurried": tasks._unhurried_at_once}
+    place, taken = places[getattr(request, "param", "retries")], 0
+    while place.acquire(blocking=False):
         taken += 1
     yield
     for _ in range(taken):
-        tasks._retries_at_once.release()
+        place.release()
 
 
 def as_delivered_from(queue: str, notification: WhatsAppNotification) -> str:
@@ -165,6 +167,25 @@ def as_delivered_from(queue: str, notification: WhatsAppNotification) -> str:
         return str(task.run(str(notification.pk)))
     finally:
         task.pop_request()
+
+
+@pytest.mark.usefixtures("_no_thread_left")
+@pytest.mark.parametrize("_no_thread_left", ["unhurried"], indirect=True)
+@pytest.mark.parametrize(
+    ("queue", "waits"),
+    [("whatsapp_bulk", True), ("whatsapp_retry", True), ("whatsapp", False), ("whatsapp_high", False)],
+)
+def test_what_is_not_urgent_leaves_threads_for_what_is(queue: str, waits: bool):
+    notification = post(timezone.now())
+    assert (as_delivered_from(queue, notification) == "later") == waits
+    notification.refresh_from_db()
+    assert (notification.rung_at is None) == waits
+    assert WhatsAppAttempt.objects.exists() != waits
+
+
+def test_a_place_is_free_again_after_its_message():
+    for _ in range(settings.CELERY_WORKER_CONCURRENCY + 1):
+        assert as_delivered_from("whatsapp_bulk", post(timezone.now())) != "later"
 
 
 @pytest.mark.usefixtures("_no_thread_left")
@@ -288,3 +309,22 @@ def test_retries_take_half_of_a_workers_threads_and_let_a_new_message_pass(stack
     calls = WhatsAppAttempt.objects.filter(trigger=Trigger.RETRY).values_list("started_at", "finished_at")
     assert overlapping(list(calls)) == 2  # of four threads
     assert sent_order(stack).index(new) < 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bulk_message_that_is_sent_rings_the_next_one(stack: Stack):
+    sent, waiting = (post(timezone.now(), priority=5) for _ in range(2))
+    WhatsAppNotification.objects.update(rung_at=None)
+    assert as_delivered_from("whatsapp_bulk", sent) != Status.PENDING
+    eventually(lambda: sent_order(stack) == [str(sent.pk), str(waiting.pk)], "the next one is at the provider")
+
+
+def test_a_bulk_message_that_comes_back_to_wait_rings_for_no_other(published: list[Any]):
+    WhatsAppSender.objects.update(rate_per_second=0.01)
+    first, second, third = (post(timezone.now(), priority=5) for _ in range(3))
+    WhatsAppNotification.objects.update(rung_at=None)
+    as_delivered_from("whatsapp_bulk", first)
+    published.clear()
+    assert as_delivered_from("whatsapp_bulk", second) == Status.PENDING
+    third.refresh_from_db()
+    assert str(third.pk) not in [code for _name, _queue, code in published]

@@ -30,7 +30,8 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.providers.base import HttpAnswer, Kind, ProviderError, ReceiptEvent
 from whatsapp_monitoring_app.providers.transport import NoAnswer
-from whatsapp_monitoring_app.services import receipts, recovery, webhooks
+from whatsapp_monitoring_app.services import receipts, recovery, retries, webhooks
+from whatsapp_monitoring_app.services.retry_policy import EFFECTS, Fate
 
 pytestmark = pytest.mark.django_db
 
@@ -174,7 +175,8 @@ def test_a_failure_after_the_acceptance_follows_its_class(error_class: ErrorClas
     notification = sent()
     take(event("failed", code=error_class))
     notification.refresh_from_db()
-    assert (notification.status, notification.attempt_count) == (status, 1)
+    costs = error_class is None or EFFECTS[error_class].fate is not Fate.GIVE_BACK
+    assert (notification.status, notification.attempt_count) == (status, int(costs))
     assert notification.error_class == (error_class or ErrorClass.UNKNOWN)
     assert notification.attempts.count() == 1
     is_stopped = WhatsAppSender.objects.get(code="mali").stopped_until is not None
@@ -372,7 +374,7 @@ def test_a_receipt_that_the_database_refuses_is_named_and_does_not_lose_the_othe
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {WhatsAppReceipt._meta.db_table} ADD CHECK (raw_status <> 'cursed')")
     error = process(status("sent"), status("cursed"), status("delivered"))
-    assert error.startswith("wamid.one: IntegrityError")
+    assert error.startswith("ReceiptEvent wamid.one: IntegrityError")
     notification.refresh_from_db()
     assert notification.status == Status.DELIVERED
     assert notification.receipts.count() == 2
@@ -384,3 +386,28 @@ def test_a_payload_that_is_processed_twice_changes_nothing_the_second_time():
     before = snapshot(WhatsAppNotification, WhatsAppReceipt)
     process(status("sent"), status("read"))
     assert snapshot(WhatsAppNotification, WhatsAppReceipt) == before
+
+
+def test_of_two_calls_without_an_answer_nobody_knows_which_one_failed():
+    notification = attempt(post(message_type="payment"), Provider(NoAnswer("ReadTimeout")))
+    retries.retry(notification, None, NOW + timedelta(minutes=1))
+    attempt(notification, Provider(NoAnswer("ReadTimeout")), NOW + timedelta(minutes=1))
+    failed = ProviderError(ErrorClass.TRANSIENT, "131016", "why")
+    event = ReceiptEvent("wamid.first", Kind.FAILED, "failed", NOW, tracking=str(notification.pk), error=failed)
+    receipts.take("cloud_api", event, NOW + timedelta(minutes=2))
+    notification.refresh_from_db()
+    assert (notification.status, notification.next_attempt_at) == (Status.UNCONFIRMED, None)
+
+
+def test_a_throttle_that_a_receipt_tells_gives_the_attempt_back_and_waits_longer_each_time():
+    notification, waits = post(), []
+    for number in range(3):
+        at = notification.next_attempt_at or NOW
+        attempt(notification, Provider(accepted(f"wamid.{number}")), at)
+        throttled = ProviderError(ErrorClass.THROTTLE_PAIR, "131056", "pair")
+        receipts.take("cloud_api", ReceiptEvent(f"wamid.{number}", Kind.FAILED, "failed", at, error=throttled), at)
+        notification.refresh_from_db()
+        assert (notification.status, notification.attempt_count) == (Status.RETRY_SCHEDULED, 0)
+        assert notification.next_attempt_at
+        waits.append(notification.next_attempt_at - at)
+    assert waits == [timedelta(seconds=4), timedelta(seconds=16), timedelta(seconds=64)]

@@ -27,6 +27,7 @@ from whatsapp_monitoring_app.models import (
     Trigger,
     WhatsAppAttempt,
     WhatsAppBulk,
+    WhatsAppInbound,
     WhatsAppNotification,
     WhatsAppOptOut,
     WhatsAppReceipt,
@@ -237,7 +238,7 @@ def test_four_free_places_at_once_are_given_to_four_retries():
 def test_what_could_not_be_rung_is_rung_by_the_next_sweep():
     rows = unrung(3)
     bells = recovery.to_ring(NOW)
-    recovery.leave_unrung(bells[1:])
+    recovery.mark_rung(bells[1:], None)
     assert codes(recovery.to_ring(NOW + SECOND)) == [row.pk for row in rows[1:]]
 
 
@@ -323,6 +324,9 @@ def test_a_bulk_whose_task_was_lost_is_found(make_user: Callable[..., User]):
 KEPT = [Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED, Status.UNCONFIRMED]
 
 
+NOTHING = {"notifications": 0, "receipts": 0, "inbound": 0, "bulks": 0, "payloads": 0}
+
+
 def clean(at: datetime) -> dict[str, int]:
     return cleanup.delete_old(at, keep=90 * DAY, keep_payloads=7 * DAY)
 
@@ -330,7 +334,7 @@ def clean(at: datetime) -> dict[str, int]:
 @pytest.mark.parametrize("status", Status)
 def test_only_what_is_finished_is_deleted_when_it_is_old(status: Status):
     notification = post_in(status)
-    assert clean(NOW + 90 * DAY) == {"notifications": 0, "receipts": 0, "payloads": 0}
+    assert clean(NOW + 90 * DAY) == NOTHING
     deleted = clean(NOW + 90 * DAY + SECOND)["notifications"]
     assert deleted == (status not in KEPT)
     assert WhatsAppNotification.objects.filter(pk=notification.pk).exists() == (status in KEPT)
@@ -347,13 +351,21 @@ def test_attempts_and_receipts_go_with_their_notification_in_batches(monkeypatch
     receive("read", "wamid.young stranger", NOW + DAY)
     WhatsAppWebhookLog.objects.create(provider="cloud_api", payload="{}", received_at=NOW)
     WhatsAppWebhookLog.objects.create(provider="cloud_api", payload="{}", received_at=NOW + 84 * DAY)
+    for moment in (NOW, NOW + DAY):
+        WhatsAppInbound.objects.create(
+            provider="cloud_api", provider_message_id=f"in.{moment:%d}", occurred_at=moment, received_at=moment
+        )
+        WhatsAppBulk.objects.create(source_app="agent_mali", user_ids=[], created_at=moment, finished_at=moment)
+    WhatsAppBulk.objects.create(source_app="agent_mali", user_ids=[], created_at=NOW)
     assert notification.attempts.count() == 1
 
-    assert clean(NOW + 90 * DAY + SECOND) == {"notifications": 5, "receipts": 1, "payloads": 1}
+    one_each = {"receipts": 1, "inbound": 1, "bulks": 1, "payloads": 1}
+    assert clean(NOW + 90 * DAY + SECOND) == {"notifications": 5, **one_each}
     assert [row.pk for row in WhatsAppNotification.objects.all()] == [young.pk]
     assert [row.notification_id for row in WhatsAppAttempt.objects.all()] == [young.pk]
     assert {row.provider_message_id for row in WhatsAppReceipt.objects.all()} == {
         "wamid.young",
         "wamid.young stranger",
     }
-    assert clean(NOW + 90 * DAY + SECOND) == {"notifications": 0, "receipts": 0, "payloads": 0}
+    assert (WhatsAppInbound.objects.count(), WhatsAppBulk.objects.count()) == (1, 2)
+    assert clean(NOW + 90 * DAY + SECOND) == NOTHING

@@ -256,3 +256,32 @@ def test_the_people_beyond_the_limit_go_through_the_fallback():
     reserve = make("reserve-1")
     WhatsAppSender.objects.filter(code="mali").update(fallback=reserve)
     assert attempt(post(phone_number=OTHER), Provider(accepted())).sender == reserve
+
+
+TOO_LONG_FOR_TWILIO = "x" * 2000
+
+
+def test_a_message_that_the_fallback_cannot_carry_waits_for_its_own_sender():
+    own, _reserve = chain(
+        {"stopped_until": NOW + 3 * MINUTE, "stop_reason": "190"}, {"provider": "twilio", "address": "+1"}
+    )
+    notification, provider = post(message_content=TOO_LONG_FOR_TWILIO), Provider(accepted())
+    attempt(notification, provider)
+    assert (notification.status, notification.attempt_count, provider.requests) == (Status.PENDING, 0, [])
+    own.stopped_until = None
+    own.save()
+    assert attempt(notification, provider, notification.next_attempt_at or NOW).status == Status.SENT
+
+
+def test_a_message_that_its_own_sender_cannot_carry_fails_at_once_with_the_reason():
+    chain({"provider": "twilio", "address": "+1"})
+    notification = attempt(post(message_content=TOO_LONG_FOR_TWILIO), Provider(accepted()))
+    assert (notification.status, notification.error_class) == (Status.FAILED, ErrorClass.MESSAGE_PERMANENT)
+    assert "text" in notification.error_message
+
+
+def test_a_twilio_sender_without_its_number_is_not_ready_and_fails_nothing():
+    (own,) = chain({"provider": "twilio"})
+    notification = attempt(post(), Provider(accepted()))
+    assert own.credentials is None
+    assert (notification.status, notification.error_class) == (Status.PENDING, ErrorClass.NOT_CONFIGURED)

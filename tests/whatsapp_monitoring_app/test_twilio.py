@@ -325,7 +325,10 @@ def test_what_is_said_of_our_messages_is_nothing_that_people_wrote_and_the_other
 
 
 def test_what_a_person_wrote_is_understood():
-    assert inbound() == [base.InboundEvent(INBOUND["MessageSid"], "+22376123456", "ARRÊT", None, profile_name="Awa")]
+    said = base.InboundEvent(
+        INBOUND["MessageSid"], "+22376123456", "ARRÊT", None, profile_name="Awa", account_id=INBOUND["AccountSid"]
+    )
+    assert inbound() == [said]
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,9 @@ def inbound(**data: Any) -> list[InboundEvent]:
 
 
 def test_what_a_person_writes_is_understood():
-    assert inbound(id="in-1", timestamp=1791187200) == [InboundEvent("in-1", NUMBER, "Bonjour", NOW)]
+    assert inbound(id="in-1", timestamp=1791187200) == [
+        InboundEvent("in-1", NUMBER, "Bonjour", NOW, account_id="acc_7")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -73,13 +73,15 @@ class WhatsAppSender(models.Model):
     def credentials(self) -> tuple[str, str] | None:
         """Account id and token: the sender's own, else the ones of the environment, else None.
 
-        A sender that has an account of its own never speaks through another one because its token is missing.
+        None too while something else is missing that its provider asks for. A sender that has an account of its own
+        never speaks through another one because its token is missing.
         """
         if self.provider == self.Provider.CONSOLE:
             # In production a message that is only printed would count as sent.
             return (self.code, "") if settings.DEBUG else None
         token = self.token if self.account_id else settings.WHATSAPP_CLOUD_TOKEN
-        return (self.account, token) if self.account and token else None
+        is_complete = self.account and token and (self.address or self.provider != self.Provider.TWILIO)
+        return (self.account, token) if is_complete else None
 
     @property
     def has_receipts(self) -> bool:

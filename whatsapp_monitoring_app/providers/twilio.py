@@ -148,6 +148,7 @@ class Twilio(Provider):
                 text=_words(form)[:4096],
                 occurred_at=None,
                 profile_name=text_of(form.get("ProfileName"))[:200],
+                account_id=text_of(form.get("AccountSid"))[:80],
             )
         ]
 

@@ -192,6 +192,7 @@ def _inbound(data: Mapping[str, Any]) -> InboundEvent | None:
         phone_number=_number(author),
         text=text[:4096],
         occurred_at=occurred_at,
+        account_id=text_of(data.get("accountId"))[:80],
     )
 
 

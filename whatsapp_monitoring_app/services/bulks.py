@@ -66,11 +66,11 @@ def expand(code: uuid.UUID, *, ring: Ring, now: Clock = timezone.now) -> int:
     bulk = _claim(code, now())
     if bulk is None:
         return 0
-    new_count, unrung_count = 0, RUNG_AT_ONCE
+    new_count, to_ring_count = 0, RUNG_AT_ONCE
     for new in _chunk_by_chunk(bulk, now):
         new_count += len(new)
-        first = [notification for notification in new if notification.is_waiting][:unrung_count]
-        unrung_count -= len(first)
+        first = [notification for notification in new if notification.is_waiting][:to_ring_count]
+        to_ring_count -= len(first)
         if first:
             ring(first)
     return new_count

@@ -5,13 +5,21 @@ from typing import Any
 
 from django.db import models
 
-from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppReceipt, WhatsAppWebhookLog
+from whatsapp_monitoring_app.models import (
+    WhatsAppBulk,
+    WhatsAppInbound,
+    WhatsAppNotification,
+    WhatsAppReceipt,
+    WhatsAppWebhookLog,
+)
 
 BATCH = 1000
 
 
 def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[str, int]:
-    """Delete finished notifications older than `keep`, with their attempts and receipts, and older payloads.
+    """Delete what is finished and older than `keep`, and payloads older than `keep_payloads`.
+
+    Finished are notifications, with their attempts and receipts, clients' messages, and bulk messages.
 
     How many of each. What still waits to be sent is never deleted, however old it is.
     """
@@ -19,6 +27,8 @@ def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[
     return {
         "notifications": _delete(WhatsAppNotification.objects.finished_before(at - keep)),
         "receipts": _delete(orphans),
+        "inbound": _delete(WhatsAppInbound.objects.filter(received_at__lt=at - keep)),
+        "bulks": _delete(WhatsAppBulk.objects.filter(finished_at__lt=at - keep)),
         "payloads": _delete(WhatsAppWebhookLog.objects.filter(received_at__lt=at - keep_payloads)),
     }
 

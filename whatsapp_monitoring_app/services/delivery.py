@@ -46,9 +46,10 @@ from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
 
-# At most this long from the request's leaving to its answer, with a margin.
+# Longer than nearly every call. One that outlives its lease counts only while nobody else has claimed the message.
 CALL_TIME = timedelta(seconds=transport.READ_SECONDS * 1.5)
 AFTER_A_BUG = timedelta(minutes=1)
+AFTER_A_MISFIT = timedelta(minutes=1)
 # When a stop ends, the first message finds out whether the account works; the others come while it does, and after.
 SPREAD = timedelta(seconds=10)
 # Seconds between the tries to write down what a provider has answered while the database is away.
@@ -118,7 +119,13 @@ def _prepare(notification: WhatsAppNotification, at: datetime) -> _Ready | _Wait
     route = routing.choose(notification, at)
     if route.obstacle:
         return _Wait(route.obstacle, _worth_trying_at(route, at))
-    ready = _ready(notification, route.sender)
+    try:
+        ready = _ready(notification, route.sender)
+    except Unsendable:
+        if route.stands_in_because is None:
+            raise
+        # Who stands in cannot carry it: its own sender will.
+        return _Wait(route.stands_in_because, at + AFTER_A_MISFIT)
     wait = _wait_for_pace(notification, route.sender, at)
     if wait:
         return wait

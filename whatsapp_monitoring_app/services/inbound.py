@@ -1,19 +1,22 @@
 """What clients write to us: kept, and obeyed when it is STOP or START, written or chosen in WhatsApp's settings."""
 
+import logging
 import unicodedata
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts import phones
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppInbound, WhatsAppNotification, WhatsAppOptOut
 from whatsapp_monitoring_app.providers.base import InboundEvent, PreferenceEvent, ProviderError
 from whatsapp_monitoring_app.services import cancellation, message_types, outbox
+
+logger = logging.getLogger(__name__)
 
 STOP_WORDS = {"stop", "arret", "arreter", "unsubscribe", "停", "停止", "退订"}
 START_WORDS = {"start", "reprendre", "reprise", "开始", "恢复"}
@@ -79,7 +82,7 @@ def opt_out(phone_number: str, reason: str, at: datetime, since: datetime | None
 
 def note_opt_out(notification: WhatsAppNotification, error: ProviderError | None, at: datetime) -> None:
     """Remember it when the provider says that the person has stopped our messages there."""
-    if error and error.error_class is ErrorClass.OPT_OUT:
+    if error and error.error_class is ErrorClass.OPT_OUT and not settings.WHATSAPP_TEST_PHONE:
         opt_out(notification.phone_number, error.message, at)
 
 
@@ -137,7 +140,9 @@ def _stop(message: WhatsAppInbound, at: datetime) -> WhatsAppNotification | None
 
 def _start(message: WhatsAppInbound, at: datetime) -> WhatsAppNotification | None:
     numbers = _numbers_of(message)
-    deleted, _rows = WhatsAppOptOut.objects.filter(phone_number__in=numbers).delete()
+    # Not one that was noted afterwards: this message may be late.
+    refusals = WhatsAppOptOut.objects.filter(phone_number__in=numbers, created_at__lte=message.occurred_at)
+    deleted, _rows = refusals.delete()
     return _confirm(message, numbers, STARTED, at) if deleted else None
 
 
@@ -152,7 +157,8 @@ def _confirm(
         text = str(sentence)
     draft = outbox.Draft(
         message_content=text,
-        source_app=last.source_app if last else _any_office(),
+        # An office that is no longer installed says nothing any more.
+        source_app=last.source_app if last and last.source_app in scopes.all_scopes() else _any_office(),
         user=user,
         phone_number=phone_number,
         message_type="opt_out_confirmation",
@@ -163,8 +169,9 @@ def _confirm(
     )
     try:
         notification, _created = outbox.post(draft, at)
-    except phones.InvalidTelephone:
-        return None  # an old form of a number: nobody to confirm it to, and obeyed all the same
+    except ValueError:  # an old form of a number, for example: nobody to confirm it to, and obeyed all the same
+        logger.warning("What message %s asks is obeyed, and cannot be confirmed", message.pk)
+        return None
     return notification
 
 

@@ -12,7 +12,7 @@ from django.db.models import Case, Exists, OuterRef, Q, UUIDField, When
 from django.db.models.functions import Cast
 
 from whatsapp_monitoring_app import providers
-from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppReceipt
+from whatsapp_monitoring_app.models import ErrorClass, Outcome, Status, WhatsAppNotification, WhatsAppReceipt
 from whatsapp_monitoring_app.models.receipts import ReceiptQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent, Refused
@@ -162,8 +162,9 @@ def _fail(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: date
 def _is_of_the_last_attempt(receipt: WhatsAppReceipt, notification: WhatsAppNotification) -> bool:
     is_known = notification.provider_message_id == receipt.provider_message_id
     if notification.status == Status.UNCONFIRMED:
-        # Nobody knows the last attempt's id yet: the one on the row is an earlier attempt's.
-        return not is_known
+        # Nobody knows the last attempt's id yet: the one on the row is an earlier attempt's. And nobody knows which of
+        # several calls without an answer has failed: the deadline decides, or a person.
+        return not is_known and notification.attempts.filter(outcome=Outcome.UNCERTAIN).count() == 1
     return notification.status == Status.SENT and (is_known or notification.provider_message_id is None)
 
 

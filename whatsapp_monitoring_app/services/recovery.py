@@ -38,6 +38,7 @@ BATCH = 500
 # How often beat asks for the sweep (settings.CELERY_BEAT_SCHEDULE).
 SWEEP_INTERVAL = timedelta(minutes=1)
 SMALLEST_SWEEP = 2000
+NORMAL = 3  # the priority; a greater number is less urgent
 # How long a rung row may wait for a worker before it is rung again: the task may be lost, or only late.
 PATIENCE = timedelta(seconds=settings.WHATSAPP_PATIENCE_SECONDS)
 # Receipts whose message nobody knows are tried again for this long; Meta repeats its webhooks for a week.
@@ -134,20 +135,29 @@ def to_ring(at: datetime, limit: int | None = None) -> list[Bell]:
 @transaction.atomic
 def next_retry_to_ring(at: datetime) -> list[Bell]:
     """The next retry that waits for a place, for a worker that has one free; none when none waits."""
-    waiting = WhatsAppNotification.objects.due(at).filter(rung_at=None, attempt_count__gt=0)
-    return _ring(waiting.exclude(routing.cannot_leave(at)).order_by("priority", "-created_at")[:1], at)
+    return _ring(_unrung(at).filter(attempt_count__gt=0).order_by("priority", "-created_at")[:1], at)
+
+
+@transaction.atomic
+def next_bulk_to_ring(at: datetime) -> list[Bell]:
+    """The same among what is not urgent and was never tried: of these there may be many, and any of them will do."""
+    return _ring(_unrung(at).filter(attempt_count=0, priority__gt=NORMAL).order_by("next_attempt_at")[:1], at)
+
+
+def _unrung(at: datetime) -> NotificationQuerySet:
+    return WhatsAppNotification.objects.due(at).filter(rung_at=None).exclude(routing.cannot_leave(at))
 
 
 def _ring(due: NotificationQuerySet, at: datetime) -> list[Bell]:
     rows = due.select_for_update(skip_locked=True).values_list("code", "priority", "attempt_count")
     bells = [Bell(code, priority, is_first=attempt_count == 0) for code, priority, attempt_count in rows]
-    WhatsAppNotification.objects.filter(code__in=[bell.code for bell in bells]).update(rung_at=at)
+    mark_rung(bells, at)
     return bells
 
 
-def leave_unrung(bells: Sequence[Bell]) -> None:
-    """Mark them as not told after all: the broker is away."""
-    WhatsAppNotification.objects.filter(code__in=[bell.code for bell in bells]).update(rung_at=None)
+def mark_rung(bells: Sequence[Bell], at: datetime | None) -> None:
+    """A worker is told of them now; or, without a moment, was not told after all."""
+    WhatsAppNotification.objects.filter(code__in=[bell.code for bell in bells]).update(rung_at=at)
 
 
 def _sweep_size() -> int:

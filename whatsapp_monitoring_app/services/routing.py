@@ -16,10 +16,11 @@ DAY = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Route:
-    """The sender to use, or the one to wait for and why."""
+    """The sender to use, or the one to wait for and why; `stands_in_because` says why it is not the message's own."""
 
     sender: WhatsAppSender
     obstacle: ProviderError | None = None
+    stands_in_because: ProviderError | None = None
 
 
 def choose(notification: WhatsAppNotification, at: datetime) -> Route:
@@ -29,7 +30,7 @@ def choose(notification: WhatsAppNotification, at: datetime) -> Route:
     if first_obstacle:
         for sender in _fallbacks(first):
             if not _obstacle(sender, notification, at):
-                return Route(sender)
+                return Route(sender, stands_in_because=first_obstacle)
     return Route(first, first_obstacle)
 
 

@@ -30,7 +30,9 @@ class Context:
 
 def accept(notification: WhatsAppNotification, accepted: Accepted, context: Context) -> None:
     """The provider took it."""
-    known: dict[str, Any] = {"wa_id": accepted.wa_id, "sender": context.sender}
+    # The test phone's id says nothing about the client: its STOP would be theirs.
+    wa_id = "" if settings.WHATSAPP_TEST_PHONE else accepted.wa_id
+    known: dict[str, Any] = {"wa_id": wa_id, "sender": context.sender}
     named = {"provider_message_id": accepted.provider_message_id} if accepted.provider_message_id else {}
     try:
         with transaction.atomic():
@@ -59,7 +61,8 @@ def refuse(notification: WhatsAppNotification, error: ProviderError, context: Co
     """The provider refused it, at once or later by a receipt; the error class decides what follows."""
     effect = EFFECTS[error.error_class]
     costs = effect.fate is not Fate.GIVE_BACK
-    count = _count_after(notification) if costs else notification.attempt_count
+    # Told by a receipt, it gives the attempt back that was counted when the message was accepted.
+    count = _count_after(notification) if costs else max(_count_after(notification) - 1, 0)
     tries = _tries(notification, error)
     again_at = context.at + delay(error.error_class, tries, context.random, error.retry_after)
     if not _may_try_again(notification, error, tries, again_at):
@@ -108,7 +111,8 @@ def _waiting_status(attempt_count: int) -> Status:
 def wait_for_slot(notification: WhatsAppNotification, slot_of: WhatsAppSender | None, until: datetime) -> None:
     """The sender goes as fast as it may: wait, at no cost and with no error, for a slot of its or to ask again."""
     slot = {"sender": slot_of, "slot_at": until} if slot_of else {}
-    notification.move(_waiting_status(notification.attempt_count), next_attempt_at=until, rung_at=None, **slot)
+    status = _waiting_status(notification.attempt_count)
+    notification.move(status, next_attempt_at=until, rung_at=None, **slot, **error_fields(None))
 
 
 def _count_after(notification: WhatsAppNotification) -> int:
@@ -123,7 +127,9 @@ def _sender_field(context: Context) -> dict[str, WhatsAppSender]:
 def _tries(notification: WhatsAppNotification, error: ProviderError) -> int:
     """The attempts so far, this one included; where they cost none, those that ended in the same way."""
     if EFFECTS[error.error_class].fate is Fate.GIVE_BACK:
-        return notification.attempts.filter(error_class=error.error_class).count() + 1
+        # Said at once or by a receipt; the one that says it now is not linked yet.
+        told = (notification.attempts, notification.receipts)
+        return sum(rows.filter(error_class=error.error_class).count() for rows in told) + 1
     return _count_after(notification)
 
 
@@ -133,9 +139,7 @@ def _may_try_again(notification: WhatsAppNotification, error: ProviderError, tri
         return False
     if effect.max_attempts and tries >= effect.max_attempts:
         return False
-    if effect.fate is Fate.GIVE_BACK and notification.status == Status.SENDING:
-        return True
-    return _count_after(notification) < notification.max_attempts
+    return effect.fate is Fate.GIVE_BACK or _count_after(notification) < notification.max_attempts
 
 
 def error_fields(error: ProviderError | None) -> dict[str, str]:

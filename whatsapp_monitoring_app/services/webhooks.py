@@ -68,6 +68,11 @@ class Report:
     errors: list[str] = field(default_factory=list)
 
 
+def is_unread(log_id: int) -> bool:
+    """Whether the stored payload has not been applied yet."""
+    return WhatsAppWebhookLog.objects.filter(pk=log_id, processed_at=None).exists()
+
+
 def process(log_id: int, at: datetime) -> Report:
     """Apply what the stored payload says. Safe to repeat."""
     log = WhatsAppWebhookLog.objects.get(pk=log_id)
@@ -101,8 +106,9 @@ def _take(log: WhatsAppWebhookLog, event: Event, at: datetime, report: Report) -
     except (OperationalError, InterfaceError):
         raise  # the database was away: the payload stays unprocessed, and recovery brings it back
     except Exception as error:  # one bad event must not lose the others of its payload
-        logger.exception("Webhook payload %s: %s could not be applied", log.pk, event.provider_message_id)
-        report.errors.append(f"{event.provider_message_id}: {error!r}")
+        kind = type(event).__name__  # not its id, which may hold a number
+        logger.exception("Webhook payload %s: a %s could not be applied", log.pk, kind)
+        report.errors.append(f"{kind} {event.provider_message_id}: {error!r}")
         return
     if answer:
         report.answers.append(answer)
