@@ -1,6 +1,7 @@
 """The results as a table that people read."""
 
 import os
+import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -20,7 +21,7 @@ Nothing lost, nothing sent twice: measured by killing the running system. `make 
 
 {verdict}
 
-Measured on {day} with `{command}`: {count} messages, {cores} cores, {memory} GB of memory.
+Measured on {day} at commit {commit} with `{command}`: {count} messages, {cores} cores, {memory} GB of memory.
 
 ## What is counted
 
@@ -63,12 +64,18 @@ def page(results: Sequence[Result], command: str) -> str:
         table=table(results),
         verdict=verdict(results),
         day=datetime.now(UTC).date().isoformat(),
+        commit=_commit(),
         command=command,
         count=f"{sum(result.owed for result in results):,}",
         cores=os.cpu_count(),
         memory=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         times=", ".join(f"`{name}={value}`" for name, value in TIMES.items()),
     )
+
+
+def _commit() -> str:
+    git = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return git.stdout.strip() or "unknown"
 
 
 def table(results: Sequence[Result]) -> str:
