@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.test import Client
+from django.db import connection
+from django.test import Client, override_settings
 from django.utils import timezone, translation
 
 from tests.whatsapp_monitoring_app.scripts import NOW, Provider, accepted, attempt, post, refused
@@ -102,3 +103,24 @@ def test_a_resume_of_a_sender_that_is_not_stopped_does_not_slow_it_down(mali: Wh
     mali.resume(NOW)
     mali.refresh_from_db()
     assert mali.resumed_at is None
+
+
+def stored_token(sender: WhatsAppSender) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT token FROM whatsapp_monitoring_app_whatsappsender WHERE id = %s", [sender.pk])
+        return str(cursor.fetchone()[0])
+
+
+def test_whoever_edits_a_label_leaves_a_token_alone_that_no_key_opens(client: Client, make_user, mali: WhatsAppSender):
+    mali.token = "a token"
+    mali.save()
+    before = stored_token(mali)
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    with override_settings(WHATSAPP_TOKEN_KEYS=["another key than before"]):
+        answer = client.post(
+            f"/admin/whatsapp_monitoring_app/whatsappsender/{mali.pk}/change/",
+            {"label": "Mali 2", "provider": "cloud_api", "rate_per_second": 70, "is_active": "on"},
+        )
+    assert answer.status_code == 302
+    mali.refresh_from_db()
+    assert (mali.label, mali.token, stored_token(mali)) == ("Mali 2", "a token", before)
