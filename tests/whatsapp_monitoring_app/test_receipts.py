@@ -411,3 +411,12 @@ def test_a_throttle_that_a_receipt_tells_gives_the_attempt_back_and_waits_longer
         assert notification.next_attempt_at
         waits.append(notification.next_attempt_at - at)
     assert waits == [timedelta(seconds=4), timedelta(seconds=16), timedelta(seconds=64)]
+
+
+def test_a_receipt_that_comes_again_with_our_code_finds_its_message_by_it():
+    notification = unconfirmed()
+    take(event("delivered", "wamid.unheard"))
+    assert WhatsAppNotification.objects.get(pk=notification.pk).status == Status.UNCONFIRMED
+    take(event("delivered", "wamid.unheard", tracking=str(notification.pk)))
+    assert WhatsAppNotification.objects.get(pk=notification.pk).status == Status.DELIVERED
+    assert WhatsAppReceipt.objects.count() == 1

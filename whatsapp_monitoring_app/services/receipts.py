@@ -37,6 +37,10 @@ def take(provider: str, event: ReceiptEvent, at: datetime) -> WhatsAppReceipt:
     receipt, created = _keep(provider, event, at)
     if created:
         error_catalogue.note_unclassified(provider, event.error, at)
+    elif event.tracking and not receipt.tracking:
+        # Told again, and this time by our code: it may be the only thing that finds its notification.
+        receipt.tracking = event.tracking
+        receipt.save(update_fields=["tracking"])
     if receipt.applied_at is None:
         apply(receipt, at)
     return receipt
