@@ -15,7 +15,7 @@ from accounts.models import User
 from agent_chine_app.apps import AgentChineConfig
 from agent_chine_app.client_management import create_client
 from agent_chine_app.models import Client, ClientCreation
-from whatsapp_monitoring_app.services.outbox import UNSTORABLE
+from whatsapp_monitoring_app.services.drafts import UNSTORABLE
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 from whatsapp_monitoring_app.tasks import send_whatsapp_async
 

@@ -1,5 +1,6 @@
 """The Mali office's WhatsApp: its messages, and the monitoring screens bound to it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,13 @@ def send_whatsapp_notification_mali(
     title: str = "",
     priority: int = 3,
     *,
+    template: str = "",
+    params: Mapping[str, object] | None = None,
+    image_url: str = "",
+    document_url: str = "",
+    document_name: str = "",
+    reply_to: str = "",
+    sender: str = "",
     phone_number: str = "",
     language: str = "",
     subject: str = "",
@@ -48,6 +56,13 @@ def send_whatsapp_notification_mali(
         category=category,
         title=title,
         priority=priority,
+        template=template,
+        params=params,
+        image_url=image_url,
+        document_url=document_url,
+        document_name=document_name,
+        reply_to=reply_to,
+        sender=sender,
         phone_number=phone_number,
         language=language,
         subject=subject,

@@ -77,7 +77,7 @@ def _bulk_for(people_count: int) -> Any:
     from accounts.models import User
     from whatsapp_monitoring_app.models import WhatsAppOptOut
     from whatsapp_monitoring_app.services import bulks
-    from whatsapp_monitoring_app.services.outbox import Draft
+    from whatsapp_monitoring_app.services.drafts import Draft
 
     at = timezone.now()
     for start in range(0, people_count, BATCH):

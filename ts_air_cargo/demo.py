@@ -21,7 +21,7 @@ from agent_chine_app.models import Client, Colis, Lot
 from agent_chine_app.notifications import notify_colis_created
 from whatsapp_monitoring_app.models import WhatsAppReceipt, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest, ReceiptEvent
-from whatsapp_monitoring_app.services import delivery, outbox, receipts
+from whatsapp_monitoring_app.services import delivery, drafts, outbox, receipts
 
 PASSWORD = "demo-ts-2026"  # noqa: S105 - printed for everybody who runs the demo
 Kind = WhatsAppReceipt.Kind
@@ -123,7 +123,7 @@ def _create_past_messages(colis: list[Colis], at: datetime) -> None:
 def _send_in_the_past(colis: Colis, path: str, number: int, at: datetime) -> None:
     is_arrival = number % 3 == 0
     notification, _created = outbox.post(
-        outbox.Draft(
+        drafts.Draft(
             user=colis.client.user,
             message_content=f"Votre colis {colis.numero_suivi} "
             + ("est arrivé au Mali ! Venez le récupérer." if is_arrival else "a quitté Guangzhou."),

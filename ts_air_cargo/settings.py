@@ -223,6 +223,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expire_seconds": 55},
     },
+    "sync-whatsapp-templates-hourly": {
+        "task": "whatsapp_monitoring_app.tasks.sync_whatsapp_templates",
+        "schedule": 3600.0,
+        "options": {"expire_seconds": 3000},
+    },
+    "check-whatsapp-senders-every-10-minutes": {
+        "task": "whatsapp_monitoring_app.tasks.check_whatsapp_senders",
+        "schedule": 600.0,
+        "options": {"expire_seconds": 550},
+    },
     "recover-client-creations-every-minute": {
         "task": "agent_chine_app.tasks.recover_client_creations",
         "schedule": 60.0,
@@ -239,6 +249,10 @@ WHATSAPP_CLOUD_VERIFY_TOKEN = in_development("WHATSAPP_CLOUD_VERIFY_TOKEN", "san
 WHATSAPP_SANDBOX_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the sandbox
 # The account of every sender that has none of its own yet.
 WHATSAPP_CLOUD_PHONE_NUMBER_ID = env.str("WHATSAPP_CLOUD_PHONE_NUMBER_ID", default="100000000000001" if DEBUG else "")
+# Owns the templates of every sender that names no business account of its own.
+WHATSAPP_CLOUD_BUSINESS_ACCOUNT_ID = env.str(
+    "WHATSAPP_CLOUD_BUSINESS_ACCOUNT_ID", default="102290129340398" if DEBUG else ""
+)
 WHATSAPP_CLOUD_TOKEN = env.str("WHATSAPP_CLOUD_TOKEN", default=WHATSAPP_SANDBOX_TOKEN if DEBUG else "")
 WACHAP_API_URL = env.str("WACHAP_API_URL", default="https://api.wachap.com/v1").rstrip("/")
 # Part of the address that WaChap's webhook is given; without it nothing that comes there is believed.

@@ -7,7 +7,7 @@ time.
 import logging
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,7 +23,19 @@ from kombu.exceptions import OperationalError
 from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppNotification
 from whatsapp_monitoring_app.models.statuses import WAITING
-from whatsapp_monitoring_app.services import bulks, cleanup, delivery, outbox, pacing, polling, recovery, webhooks
+from whatsapp_monitoring_app.services import (
+    bulks,
+    cleanup,
+    delivery,
+    drafts,
+    health,
+    outbox,
+    pacing,
+    polling,
+    recovery,
+    templates,
+    webhooks,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +59,13 @@ def send_whatsapp_async(
     title: str = "",
     priority: int = 3,
     *,
+    template: str = "",
+    params: Mapping[str, object] | None = None,
+    image_url: str = "",
+    document_url: str = "",
+    document_name: str = "",
+    reply_to: str = "",
+    sender: str = "",
     phone_number: str = "",
     language: str = "",
     subject: str = "",
@@ -61,13 +80,23 @@ def send_whatsapp_async(
 
     The result's `id` is the notification's code. If the caller rolls back, nothing is sent. If the broker is down, the
     message waits. An `idempotency_key` that the office has used already sends nothing and gives the first result.
+    Instead of a text, `template` names a message template and `params` gives the values of its variables; the client's
+    language decides. `image_url` or `document_url` (https) is shown above the text; `reply_to` is the provider's id of
+    the client's message that is answered; `sender` is the code of the sender that speaks instead of the office's own.
     `phone_number` replaces the user's own. A higher `fact_rank` about the same `subject` cancels what
     still waits to tell the person less. Raises ValueError with a sentence for people when the message cannot be sent:
-    outbox.InvalidNotification, scopes.UnknownOffice, phones.InvalidTelephone.
+    drafts.InvalidNotification, scopes.UnknownOffice, phones.InvalidTelephone.
     """
-    draft = outbox.Draft(
+    draft = drafts.Draft(
         user=user,
         message_content=message_content,
+        template=template,
+        params=params or {},
+        image_url=image_url,
+        document_url=document_url,
+        document_name=document_name,
+        reply_to=reply_to,
+        sender=sender,
         source_app=source_app,
         message_type=message_type,
         category=category,
@@ -104,7 +133,7 @@ def send_bulk_whatsapp_async(
 
     The result's `id` is the code of the WhatsAppBulk row. Raises what send_whatsapp_async raises.
     """
-    draft = outbox.Draft(
+    draft = drafts.Draft(
         message_content=message_content,
         source_app=source_app,
         message_type=message_type,
@@ -249,6 +278,18 @@ def apply_whatsapp_webhook(log_id: int) -> int:
     for notification in report.answers:
         ring_after_commit(notification)
     return report.event_count
+
+
+@shared_task
+def sync_whatsapp_templates() -> dict[str, int]:
+    """Learn from the providers which templates there are, and in what state; how many per business account."""
+    return {synced.business_account_id: synced.count for synced in templates.sync_all(timezone.now())}
+
+
+@shared_task
+def check_whatsapp_senders() -> int:
+    """Ask the providers how the senders' accounts and tokens are; how many answered."""
+    return health.check_all(timezone.now())
 
 
 @shared_task

@@ -8,7 +8,7 @@ from accounts.models import User
 from tests.whatsapp_monitoring_app.scripts import NOW
 from whatsapp_monitoring_app.models import WhatsAppBulk, WhatsAppNotification
 from whatsapp_monitoring_app.services import bulks
-from whatsapp_monitoring_app.services.outbox import Draft
+from whatsapp_monitoring_app.services.drafts import Draft
 
 TEXT = "Fermeture exceptionnelle samedi"
 

@@ -13,7 +13,7 @@ from django.db import connections
 from tests.stack import forget_pace
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
-from whatsapp_monitoring_app.services import delivery, outbox
+from whatsapp_monitoring_app.services import delivery, drafts, outbox
 
 Result = TypeVar("Result")
 
@@ -72,7 +72,7 @@ def json_answer(status: int, body: object, retry_after: timedelta | None = None)
 def post(at: datetime = NOW, **fields: Any) -> WhatsAppNotification:
     """A new notification, waiting to be sent."""
     given = {"message_content": TEXT, "source_app": "agent_mali", "phone_number": NUMBER} | fields
-    notification, _created = outbox.post(outbox.Draft(**given), at)
+    notification, _created = outbox.post(drafts.Draft(**given), at)
     return notification
 
 

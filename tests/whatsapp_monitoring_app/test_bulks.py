@@ -17,7 +17,7 @@ from tests.whatsapp_monitoring_app.crowds import TEXT, people, unreachable
 from tests.whatsapp_monitoring_app.scripts import snapshot
 from whatsapp_monitoring_app.models import Status, WhatsAppBulk, WhatsAppNotification
 from whatsapp_monitoring_app.scopes import UnknownOffice
-from whatsapp_monitoring_app.services.outbox import InvalidNotification
+from whatsapp_monitoring_app.services.drafts import InvalidNotification
 from whatsapp_monitoring_app.tasks import send_bulk_whatsapp_async, send_bulk_whatsapp_notifications
 
 pytestmark = pytest.mark.django_db

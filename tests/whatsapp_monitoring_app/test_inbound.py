@@ -49,7 +49,7 @@ from whatsapp_monitoring_app.providers.base import (
     ProviderError,
     ReceiptEvent,
 )
-from whatsapp_monitoring_app.services import bulks, cancellation, inbound, outbox, receipts, webhooks
+from whatsapp_monitoring_app.services import bulks, cancellation, drafts, inbound, receipts, webhooks
 from whatsapp_monitoring_app.services.message_types import ESSENTIAL_TYPES
 from whatsapp_monitoring_app.tasks import apply_whatsapp_webhook, send_whatsapp_async
 
@@ -279,7 +279,7 @@ def test_a_later_message_is_on_record_and_rings_nobody(django_capture_on_commit_
 def test_a_bulk_does_not_reach_who_has_stopped(make_user: Callable[..., User]):
     people = [make_user(NUMBER), make_user(OTHER)]
     write("STOP")
-    bulk = bulks.create(outbox.Draft(message_content=TEXT, source_app="agent_mali"), people, NOW)
+    bulk = bulks.create(drafts.Draft(message_content=TEXT, source_app="agent_mali"), people, NOW)
     assert bulks.expand(bulk.pk, ring=list, now=lambda: NOW) == 2
     by_number = {row.phone_number: row for row in WhatsAppNotification.objects.filter(message_type="notification")}
     assert fate(by_number[NUMBER]) == CANCELLED

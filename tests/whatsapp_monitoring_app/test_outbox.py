@@ -18,8 +18,8 @@ from tests.stack import ROOT, child_environment
 from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, at_once, post
 from whatsapp_monitoring_app.models import Status, Trigger, WhatsAppNotification
 from whatsapp_monitoring_app.scopes import UnknownOffice
-from whatsapp_monitoring_app.services import outbox, recovery
-from whatsapp_monitoring_app.services.outbox import InvalidNotification
+from whatsapp_monitoring_app.services import drafts, recovery
+from whatsapp_monitoring_app.services.drafts import InvalidNotification
 from whatsapp_monitoring_app.tasks import queue_for, send_whatsapp_async
 
 WRONG_FIELDS: list[tuple[str, dict[str, Any]]] = [
@@ -233,6 +233,6 @@ def test_a_broker_that_is_down_delays_the_message_and_loses_nothing():
 
 @pytest.mark.django_db
 def test_a_draft_is_checked_without_being_written():
-    draft = outbox.Draft(message_content="Bonjour", source_app="agent_mali")
-    assert outbox.check(draft).office == "agent_mali"
+    draft = drafts.Draft(message_content="Bonjour", source_app="agent_mali")
+    assert drafts.check(draft).office == "agent_mali"
     assert not WhatsAppNotification.objects.exists()

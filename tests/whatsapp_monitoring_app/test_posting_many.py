@@ -12,7 +12,7 @@ from tests.whatsapp_monitoring_app.crowds import TEXT, people
 from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, at_once
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppOptOut
 from whatsapp_monitoring_app.services import outbox
-from whatsapp_monitoring_app.services.outbox import Draft
+from whatsapp_monitoring_app.services.drafts import Draft
 
 pytestmark = pytest.mark.django_db
 

@@ -37,7 +37,7 @@ from whatsapp_monitoring_app.models import (
 from whatsapp_monitoring_app.models.notifications import LEASE
 from whatsapp_monitoring_app.providers.base import Kind, ReceiptEvent
 from whatsapp_monitoring_app.providers.transport import NoAnswer
-from whatsapp_monitoring_app.services import bulks, cleanup, outbox, receipts, recovery
+from whatsapp_monitoring_app.services import bulks, cleanup, drafts, receipts, recovery
 
 pytestmark = pytest.mark.django_db
 
@@ -312,7 +312,7 @@ def test_a_payload_whose_task_was_lost_is_found():
 
 
 def test_a_bulk_whose_task_was_lost_is_found(make_user: Callable[..., User]):
-    draft = outbox.Draft(message_content=TEXT, source_app="agent_mali")
+    draft = drafts.Draft(message_content=TEXT, source_app="agent_mali")
     lost = bulks.create(draft, [make_user()], NOW)
     finished = bulks.create(draft, [make_user()], NOW)
     bulks.expand(finished.pk, ring=list, now=lambda: NOW)

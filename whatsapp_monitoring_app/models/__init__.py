@@ -1,4 +1,4 @@
-from whatsapp_monitoring_app.models.attempts import Outcome, Trigger, WhatsAppAttempt
+from whatsapp_monitoring_app.models.attempts import Form, Outcome, RouteChoice, Trigger, WhatsAppAttempt
 from whatsapp_monitoring_app.models.bulks import WhatsAppBulk
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.error_codes import WhatsAppErrorCode
@@ -7,11 +7,18 @@ from whatsapp_monitoring_app.models.notifications import WhatsAppNotification
 from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt, WhatsAppWebhookLog
 from whatsapp_monitoring_app.models.senders import WhatsAppSender
 from whatsapp_monitoring_app.models.statuses import CancelReason, Status
+from whatsapp_monitoring_app.models.templates import (
+    WhatsAppProviderTemplate,
+    WhatsAppTemplate,
+    WhatsAppTemplateName,
+)
 
 __all__ = [
     "CancelReason",
     "ErrorClass",
+    "Form",
     "Outcome",
+    "RouteChoice",
     "Status",
     "Trigger",
     "WhatsAppAttempt",
@@ -20,7 +27,10 @@ __all__ = [
     "WhatsAppInbound",
     "WhatsAppNotification",
     "WhatsAppOptOut",
+    "WhatsAppProviderTemplate",
     "WhatsAppReceipt",
     "WhatsAppSender",
+    "WhatsAppTemplate",
+    "WhatsAppTemplateName",
     "WhatsAppWebhookLog",
 ]

@@ -23,6 +23,24 @@ class Outcome(models.TextChoices):
     UNCERTAIN = "uncertain", _("No clear answer")
 
 
+class RouteChoice(models.TextChoices):
+    """Why it was this sender that spoke."""
+
+    OFFICE = "office", _("The office’s sender")
+    SYSTEM = "system", _("The company’s sender, for accounts and codes")
+    ASKED = "asked", _("Asked for by the caller")
+    FALLBACK = "fallback", _("Stands in for another sender")
+
+
+class Form(models.TextChoices):
+    """In which form the message was put to the provider."""
+
+    TEXT = "text", _("Free text")
+    IMAGE = "image", _("Image")
+    DOCUMENT = "document", _("Document")
+    TEMPLATE = "template", _("Template")
+
+
 class WhatsAppAttempt(models.Model):
     """One try to hand a notification to a provider. Written once, when the try is over, and never changed."""
 
@@ -36,6 +54,14 @@ class WhatsAppAttempt(models.Model):
     duration = models.DurationField(_("duration"))
     sender = models.ForeignKey(
         "WhatsAppSender", on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("sender")
+    )
+    route = models.CharField(_("why this sender"), max_length=10, choices=RouteChoice, blank=True)
+    route_reason = models.TextField(_("why not the message’s own"), blank=True)
+    form = models.CharField(_("form"), max_length=10, choices=Form, blank=True)
+    template_name = models.CharField(_("provider’s template"), max_length=200, blank=True)
+    template_language = models.CharField(_("its language"), max_length=20, blank=True)
+    text = models.TextField(
+        _("text"), blank=True, help_text=_("What was said, where it is not the notification’s own text.")
     )
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True)
@@ -56,6 +82,8 @@ class WhatsAppAttempt(models.Model):
             models.UniqueConstraint(name="one_attempt_per_number", fields=["notification", "number"]),
             models.CheckConstraint(name="trigger_is_known", condition=models.Q(trigger__in=Trigger.values)),
             models.CheckConstraint(name="outcome_is_known", condition=models.Q(outcome__in=Outcome.values)),
+            models.CheckConstraint(name="route_is_known", condition=models.Q(route__in=["", *RouteChoice.values])),
+            models.CheckConstraint(name="form_is_known", condition=models.Q(form__in=["", *Form.values])),
         ]
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Concat
 from django.utils.translation import gettext_lazy as _
 
-from whatsapp_monitoring_app.models.attempts import Trigger
+from whatsapp_monitoring_app.models.attempts import Form, Trigger
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt
 from whatsapp_monitoring_app.models.senders import WITHOUT_RECEIPTS
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SILENCE = timedelta(hours=72)
 # How long a worker may hold a notification: far longer than the longest call to a provider.
 LEASE = timedelta(seconds=settings.WHATSAPP_LEASE_SECONDS)
+MEDIA = [(form.value, form.label) for form in (Form.IMAGE, Form.DOCUMENT)]
 NO_ERROR = {"error_code": "", "error_class": "", "error_message": ""}
 
 
@@ -142,6 +143,22 @@ class WhatsAppNotification(models.Model):
     category = models.CharField(_("category"), max_length=60)
     title = models.CharField(_("title"), max_length=200, blank=True)
     message_content = models.TextField(_("text"))
+    template = models.ForeignKey(
+        "WhatsAppTemplate",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="notifications",
+        db_index=False,
+        verbose_name=_("message template"),
+    )
+    template_params = models.JSONField(_("values of the template"), default=dict, blank=True)
+    media = models.CharField(_("media"), max_length=10, choices=MEDIA, blank=True)
+    media_link = models.URLField(_("link of the media"), max_length=2000, blank=True)
+    media_name = models.CharField(_("file name"), max_length=240, blank=True)
+    reply_to = models.CharField(
+        _("answers"), max_length=200, blank=True, help_text=_("The provider’s id of the client’s message.")
+    )
     priority = models.PositiveSmallIntegerField(
         _("priority"), default=3, help_text=_("1 is the most urgent, 5 the least.")
     )
@@ -172,6 +189,15 @@ class WhatsAppNotification(models.Model):
     claimed_until = models.DateTimeField(_("held until"), null=True, editable=False)
     confirm_by = models.DateTimeField(_("to be confirmed by"), null=True, editable=False)
 
+    asked_sender = models.ForeignKey(
+        "WhatsAppSender",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("sender asked for"),
+    )
     sender = models.ForeignKey(
         "WhatsAppSender",
         on_delete=models.PROTECT,
@@ -213,6 +239,10 @@ class WhatsAppNotification(models.Model):
         constraints = [
             models.CheckConstraint(name="status_is_known", condition=Q(status__in=Status.values)),
             models.CheckConstraint(name="priority_from_1_to_5", condition=Q(priority__range=(1, 5))),
+            models.CheckConstraint(
+                name="media_has_a_link",
+                condition=Q(media="", media_link="") | Q(media__in=["image", "document"]) & ~Q(media_link=""),
+            ),
             models.CheckConstraint(name="error_class_is_known", condition=Q(error_class__in=["", *ErrorClass.values])),
             models.CheckConstraint(
                 name="waiting_has_a_next_attempt",

@@ -33,6 +33,12 @@ class WhatsAppSender(models.Model):
     address = models.CharField(
         _("our number"), max_length=40, blank=True, help_text=_("For Twilio: +223…, or the id of a messaging service.")
     )
+    business_account_id = models.CharField(
+        _("business account"),
+        max_length=80,
+        blank=True,
+        help_text=_("The id of the WhatsApp Business account, which owns the templates."),
+    )
     token = EncryptedTextField(_("token"), blank=True)
     is_active = models.BooleanField(_("active"), default=True)
     rate_per_second = models.FloatField(
@@ -58,6 +64,16 @@ class WhatsAppSender(models.Model):
     stop_reason = models.TextField(_("why stopped"), blank=True)
     resumed_at = models.DateTimeField(_("resumed"), null=True, editable=False)
 
+    # What the provider said of the account when it was asked last, or told by itself; its own words.
+    is_connected = models.BooleanField(_("connected"), null=True, editable=False)
+    health_detail = models.CharField(_("provider’s words"), max_length=200, blank=True, editable=False)
+    quality = models.CharField(_("quality"), max_length=40, blank=True, editable=False)
+    limit = models.CharField(_("limit"), max_length=40, blank=True, editable=False)
+    display_number = models.CharField(_("our number there"), max_length=20, blank=True, editable=False)
+    token_expires_at = models.DateTimeField(_("token expires"), null=True, editable=False)
+    checked_at = models.DateTimeField(_("checked"), null=True, editable=False)
+    templates_synced_at = models.DateTimeField(_("templates synchronised"), null=True, editable=False)
+
     class Meta:
         verbose_name = _("sender")
         verbose_name_plural = _("senders")
@@ -79,9 +95,21 @@ class WhatsAppSender(models.Model):
         if self.provider == self.Provider.CONSOLE:
             # In production a message that is only printed would count as sent.
             return (self.code, "") if settings.DEBUG else None
-        token = self.token if self.account_id else settings.WHATSAPP_CLOUD_TOKEN
-        is_complete = self.account and token and (self.address or self.provider != self.Provider.TWILIO)
-        return (self.account, token) if is_complete else None
+        return None if self.missing_fields else (self.account, self._token)
+
+    @property
+    def missing_fields(self) -> list[str]:
+        """The names of the fields without which its provider takes nothing."""
+        if self.provider == self.Provider.CONSOLE:
+            return []
+        given = {"account_id": self.account, "token": self._token}
+        if self.provider == self.Provider.TWILIO:
+            given["address"] = self.address
+        return [name for name, value in given.items() if not value]
+
+    @property
+    def _token(self) -> str:
+        return str(self.token if self.account_id else settings.WHATSAPP_CLOUD_TOKEN)
 
     @property
     def has_receipts(self) -> bool:
@@ -92,6 +120,12 @@ class WhatsAppSender(models.Model):
     def account(self) -> str:
         """The account that it speaks through: its own, else the one of the environment; "" when there is none."""
         return self.account_id or _account_of_environment(self.provider)
+
+    @property
+    def business_account(self) -> str:
+        """The company account that owns the templates: its own, else the one of the environment; "" when unknown."""
+        is_cloud_api = self.provider == self.Provider.CLOUD_API
+        return self.business_account_id or (str(settings.WHATSAPP_CLOUD_BUSINESS_ACCOUNT_ID) if is_cloud_api else "")
 
     @property
     def account_key(self) -> str:

@@ -1,4 +1,4 @@
-"""The small vocabulary between the delivery engine and the providers, and the steps that all providers share.
+"""What a provider can be asked to do, and the steps that all providers share.
 
 A provider does no I/O: it builds a request and reads an answer. The transport carries both, one at a time or many.
 """
@@ -6,13 +6,36 @@ A provider does no I/O: it builds a request and reads an answer. The transport c
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from whatsapp_monitoring_app.models import ErrorClass, WhatsAppInbound, WhatsAppReceipt
-from whatsapp_monitoring_app.providers.content import Content
+from whatsapp_monitoring_app.models import ErrorClass, WhatsAppReceipt
+from whatsapp_monitoring_app.providers.vocabulary import (
+    Accepted,
+    Account,
+    AccountEvent,
+    Health,
+    HttpAnswer,
+    HttpRequest,
+    InboundEvent,
+    Message,
+    Outcome,
+    PreferenceEvent,
+    ProviderError,
+    ReceiptEvent,
+    Refused,
+    TemplateEvent,
+    TemplateFacts,
+    TemplatePage,
+    TokenFacts,
+    Uncertain,
+)
+
+__all__ = [
+    "Accepted", "Account", "AccountEvent", "Health", "HttpAnswer", "HttpRequest", "InboundEvent", "Kind", "Message",
+    "Outcome", "PreferenceEvent", "Provider", "ProviderError", "ReceiptEvent", "Refused", "TemplateEvent",
+    "TemplateFacts", "TemplatePage", "TokenFacts", "Uncertain", "class_of_http_status", "text_of",
+]  # fmt: skip
 
 Kind = WhatsAppReceipt.Kind
 # Answers of a server that is not the provider's, and of something in between that lets nothing through.
@@ -23,156 +46,6 @@ ON_THE_WAY = {
     HTTPStatus.MISDIRECTED_REQUEST,
     HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS,
 }
-RESPONSE_LIMIT = 4000  # characters of an answer that are worth keeping
-
-
-@dataclass(frozen=True)
-class Account:
-    """Who sends, at the provider. `address` is our own number, for providers that want to be told."""
-
-    account_id: str
-    token: str = field(repr=False)
-    address: str = ""
-
-
-@dataclass(frozen=True)
-class Message:
-    """What is said to whom. `tracking` comes back in every receipt of a provider that has receipts.
-
-    `reply_to` is the provider's id of the message that this one answers.
-    """
-
-    to: str
-    content: Content
-    tracking: str
-    reply_to: str = ""
-
-
-@dataclass(frozen=True)
-class HttpRequest:
-    url: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
-    method: str = "POST"
-
-
-@dataclass(frozen=True)
-class HttpAnswer:
-    status: int
-    # A gateway may echo what it was sent.
-    body: bytes = field(repr=False)
-    retry_after: timedelta | None = None
-
-    @property
-    def excerpt(self) -> str:
-        """The beginning of the body as text that PostgreSQL takes."""
-        return self.body[: RESPONSE_LIMIT * 4].decode(errors="replace").replace("\x00", "")[:RESPONSE_LIMIT]
-
-    def json_object(self) -> dict[str, Any]:
-        """The body as a JSON object, or an empty one when it is anything else."""
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return {}
-        return value if isinstance(value, dict) else {}
-
-
-@dataclass(frozen=True)
-class ProviderError:
-    """A refusal in our words; `code` and `message` are the provider's own."""
-
-    error_class: ErrorClass
-    code: str = ""
-    message: str = ""
-    retry_after: timedelta | None = None
-    is_classified: bool = True
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The provider took the message. Not delivered yet, perhaps never. Without an id, only `tracking` finds it."""
-
-    provider_message_id: str
-    wa_id: str = ""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The message certainly did not go out."""
-
-    error: ProviderError
-
-
-@dataclass(frozen=True)
-class Uncertain:
-    """The message may have gone out: sending it again could double it."""
-
-    reason: str
-
-
-Outcome = Accepted | Refused | Uncertain
-
-
-@dataclass(frozen=True)
-class Health:
-    """What a provider says of an account. `is_connected` is None when it does not say.
-
-    `detail`, `quality` and `limit` are the provider's own words.
-    """
-
-    is_connected: bool | None
-    detail: str
-    quality: str = ""
-    limit: str = ""
-
-
-@dataclass(frozen=True)
-class ReceiptEvent:
-    """One thing that a provider says about one message, in our words.
-
-    `occurred_at` is None when it does not say when.
-    """
-
-    provider_message_id: str
-    status: WhatsAppReceipt.Kind
-    raw_status: str
-    occurred_at: datetime | None
-    tracking: str = ""
-    error: ProviderError | None = None
-
-
-@dataclass(frozen=True)
-class InboundEvent:
-    """Something that a person wrote to us. `phone_number` is "" when the provider hides it.
-
-    `account_id` is the number of ours that they wrote to, "" when the provider does not tell; `occurred_at` is None
-    when it does not say when.
-    """
-
-    provider_message_id: str
-    phone_number: str
-    text: str
-    occurred_at: datetime | None
-    profile_name: str = ""
-    account_id: str = ""
-
-
-@dataclass(frozen=True)
-class PreferenceEvent:
-    """What a person chose in the provider's own settings: whether we may write to them. They know that it counts."""
-
-    phone_number: str
-    wants_messages: bool
-    reason: str
-    occurred_at: datetime
-    profile_name: str = ""
-    account_id: str = ""
-
-    @property
-    def provider_message_id(self) -> str:
-        """Tells it from every other one: the provider itself gives it no id."""
-        word = "resume" if self.wants_messages else "stop"
-        return f"{WhatsAppInbound.CHOICE_PREFIX}{self.phone_number}:{word}:{self.occurred_at.timestamp():.0f}"
 
 
 class Provider(ABC):
@@ -184,6 +57,8 @@ class Provider(ABC):
     has_receipts = True
     # Whether it takes free text only within 24 hours of the client's last message.
     has_window = True
+    # Whether its templates have names that we choose; else an id that it gives.
+    names_templates = True
     text_limit = 4096  # characters
     # What it posts to our webhook, and the kind and text of the answer that it wants.
     content_types: tuple[str, ...] = ("application/json",)
@@ -192,6 +67,10 @@ class Provider(ABC):
     dates_receipts = True
     # Whether it says what became of a message when it is asked.
     can_be_asked = False
+    # Whether it lists the templates that it has approved or refused.
+    has_templates = False
+    # Whether it says which numbers are on WhatsApp.
+    can_check_numbers = False
 
     @abstractmethod
     def build(self, account: Account, message: Message) -> HttpRequest:
@@ -242,6 +121,10 @@ class Provider(ABC):
         """What people chose, in a webhook's payload; a provider that does not tell has none."""
         return []
 
+    def notices(self, payload: Mapping[str, Any]) -> list[TemplateEvent | AccountEvent]:
+        """What it says of our templates and accounts, in a webhook's payload; a provider that does not tell has none."""
+        return []
+
     def health_request(self, account: Account) -> HttpRequest | None:
         """The request that asks how the account is, and sends nothing; None when the provider cannot be asked."""
         return None
@@ -249,6 +132,36 @@ class Provider(ABC):
     def read_health(self, answer: HttpAnswer, account: Account) -> Health:
         """What the answer to `health_request` says of this account."""
         return Health(None, "no health check")
+
+    def token_request(self, account: Account) -> HttpRequest | None:
+        """The request that asks how long the token is good; None when the provider cannot be asked.
+
+        Its address may hold the token.
+        """
+        return None
+
+    def read_token(self, answer: HttpAnswer) -> TokenFacts:
+        """What the answer to `token_request` says."""
+        return TokenFacts(None, detail="no token check")
+
+    def templates_request(self, account: Account, after: str = "") -> HttpRequest | None:
+        """The request for the page of templates behind the cursor `after`; None when there is nobody to ask."""
+        return None
+
+    def read_templates(self, answer: HttpAnswer) -> TemplatePage | ProviderError:
+        """The templates in the answer, for a provider that has some; what is not understood is left out."""
+        raise NotImplementedError
+
+    def number_check_request(self, account: Account, numbers: Sequence[str]) -> HttpRequest:
+        """The request that asks which of these numbers are on WhatsApp; it sends nothing to anybody."""
+        raise NotImplementedError
+
+    def read_number_check(self, answer: HttpAnswer) -> list[bool | None]:
+        """For each number asked, in order, whether it is on WhatsApp; None where the provider does not say.
+
+        The list may be shorter than the question, or empty: then nothing is known of the others.
+        """
+        raise NotImplementedError
 
     def build_status_request(self, account: Account, message_id: str) -> HttpRequest:
         """The question what became of a message, for a provider that can be asked."""
@@ -268,13 +181,12 @@ class Provider(ABC):
         if answer.status >= 500 or answer.status == HTTPStatus.REQUEST_TIMEOUT:
             # A gateway in front of the provider may have failed after the message went through.
             return Uncertain(f"HTTP {answer.status} without an explanation")
-        return Refused(
-            ProviderError(
-                self.class_of_unexplained(answer.status),
-                message=f"HTTP {answer.status}",
-                retry_after=answer.retry_after,
-            )
-        )
+        return Refused(self.unexplained(answer))
+
+    def unexplained(self, answer: HttpAnswer) -> ProviderError:
+        """What a refusal means whose body holds no error of the provider."""
+        error_class = self.class_of_unexplained(answer.status)
+        return ProviderError(error_class, message=f"HTTP {answer.status}", retry_after=answer.retry_after)
 
     def class_of_unexplained(self, status: int) -> ErrorClass:
         """What a refusal means that does not seem to come from the provider itself."""

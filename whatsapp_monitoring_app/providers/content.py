@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+LINK_LIMIT = 2000  # characters; ours
 CAPTION_LIMIT = 1024  # characters; Meta, "Image messages" and "Document messages"
 
 
@@ -125,13 +126,17 @@ def _media_problems(name: str, link: str, caption: str) -> Iterator[Unsendable]:
 
 
 def _link_problems(name: str, link: str) -> Iterator[Unsendable]:
+    if not is_https(link):
+        yield Unsendable(name, "is not an https address")
+
+
+def is_https(link: str) -> bool:
+    """Whether this is an address from which a provider fetches media."""
     try:
         parts = urlsplit(link)
     except ValueError:
-        yield Unsendable(name, "is not an address")
-        return
-    if parts.scheme != "https" or not parts.hostname:
-        yield Unsendable(name, "is not an https address")
+        return False
+    return parts.scheme == "https" and bool(parts.hostname)
 
 
 def _template_problems(template: Template, text_limit: int) -> Iterator[Unsendable]:

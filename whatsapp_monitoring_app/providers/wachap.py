@@ -58,6 +58,7 @@ class WaChap(Provider):
     }
     has_receipts = False
     has_window = False
+    can_check_numbers = True
 
     def build(self, account: Account, message: Message) -> HttpRequest:
         what = message.content
@@ -123,23 +124,16 @@ class WaChap(Provider):
         status = of_id[account.account_id]
         return Health(status.casefold() == "connected" if status else None, status[:200])
 
+    def number_check_request(self, account: Account, numbers: Sequence[str]) -> HttpRequest:
+        return _post("/whatsapp/contacts/check", account, {"accountId": account.account_id, "phones": list(numbers)})
 
-def check_numbers_request(account: Account, numbers: Sequence[str]) -> HttpRequest:
-    """The request that asks which of these numbers are on WhatsApp; it sends nothing to anybody."""
-    return _post("/whatsapp/contacts/check", account, {"accountId": account.account_id, "phones": list(numbers)})
-
-
-def read_number_check(answer: HttpAnswer) -> list[bool | None]:
-    """For each number asked, in order, whether it is on WhatsApp; None where WaChap does not say.
-
-    The list may be shorter than the question, or empty: then nothing is known of the others.
-    """
-    body = answer.json_object()
-    results = body.get("results")
-    if body.get("success") is not True or not isinstance(results, list):
-        return []
-    found = [one.get("isOnWhatsApp") if isinstance(one, dict) else None for one in results]
-    return [one if isinstance(one, bool) else None for one in found]
+    def read_number_check(self, answer: HttpAnswer) -> list[bool | None]:
+        body = answer.json_object()
+        results = body.get("results")
+        if body.get("success") is not True or not isinstance(results, list):
+            return []
+        found = [one.get("isOnWhatsApp") if isinstance(one, dict) else None for one in results]
+        return [one if isinstance(one, bool) else None for one in found]
 
 
 def _post(path: str, account: Account, body: dict[str, Any]) -> HttpRequest:

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppBulk, WhatsAppNotification
-from whatsapp_monitoring_app.services import outbox
-from whatsapp_monitoring_app.services.outbox import Draft
+from whatsapp_monitoring_app.services import drafts, outbox, sayings
+from whatsapp_monitoring_app.services.drafts import Draft
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,9 @@ WRONG_FOR_EVERYBODY = (Taken, OperationalError, InterfaceError, ProgrammingError
 
 
 def create(draft: Draft, users: Iterable[User], at: datetime, created_by: User | None = None) -> WhatsAppBulk:
-    """Write the bulk message in the caller's transaction. Raises what outbox.check raises, and then writes nothing."""
-    outbox.check(draft)
+    """Write the bulk message in the caller's transaction. Raises what outbox.post raises, and then writes nothing."""
+    drafts.check(draft)
+    sayings.check(draft)
     return WhatsAppBulk.objects.create(
         source_app=draft.source_app,
         message_content=draft.message_content,

@@ -33,10 +33,11 @@ def obstacle(sender: WhatsAppSender, at: datetime, *, is_essential: bool = False
     """
     if not sender.is_active:
         return ProviderError(ErrorClass.NOT_CONFIGURED, message=f"The sender “{sender.code}” is paused.")
+    if sender.missing_fields:
+        missing = ", ".join(sender.missing_fields)
+        return ProviderError(ErrorClass.NOT_CONFIGURED, message=f"The sender “{sender.code}” has no {missing}.")
     if sender.credentials is None:
-        return ProviderError(
-            ErrorClass.NOT_CONFIGURED, message=f"The sender “{sender.code}” has no account, token or number."
-        )
+        return ProviderError(ErrorClass.NOT_CONFIGURED, message=f"The sender “{sender.code}” only prints.")
     if sender.is_stopped(at) and not (is_essential and sender.stop_class == ErrorClass.ACCOUNT_SLOW):
         return _stop_of(sender)
     return None

@@ -28,7 +28,7 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.providers import base, transport
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError, Refused, Uncertain
-from whatsapp_monitoring_app.providers.content import Text, Unsendable
+from whatsapp_monitoring_app.providers.content import Template, Unsendable
 from whatsapp_monitoring_app.services import (
     cancellation,
     circuit,
@@ -39,8 +39,11 @@ from whatsapp_monitoring_app.services import (
     rendering,
     routing,
     secrecy,
+    templates,
     verdicts,
+    wording,
 )
+from whatsapp_monitoring_app.services.approval import Unsayable
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 from whatsapp_monitoring_app.services.verdicts import Context
 
@@ -61,12 +64,35 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class Call:
-    """One call to a provider that is over, whatever came of it."""
+    """One call to a provider that is over, whatever came of it. `said` is what it said, where that is known."""
 
     outcome: base.Outcome
     started_at: datetime
     finished_at: datetime
     answer: base.HttpAnswer | None = None
+    said: "Said | None" = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """Why it was this sender that spoke, and in which form."""
+
+    route: routing.Route
+    wording: wording.Wording
+
+    def as_fields(self, notification: WhatsAppNotification) -> dict[str, str]:
+        """The columns of the attempt."""
+        what = self.wording.what
+        template = (
+            {"template_name": what.name, "template_language": what.language} if isinstance(what, Template) else {}
+        )
+        return {
+            "route": self.route.choice,
+            "route_reason": self.route.reason,
+            "form": self.wording.form,
+            "text": self.wording.text if self.wording.text != notification.message_content else "",
+            **template,
+        }
 
 
 def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezone.now) -> WhatsAppNotification | None:
@@ -80,6 +106,8 @@ def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezo
         prepared = _prepare(notification, at)
     except Unsendable as error:
         prepared = _Refuse(ProviderError(ErrorClass.MESSAGE_PERMANENT, message=str(error)))
+    except Unsayable as refusal:
+        prepared = _Wait(refusal.error, refusal.until) if refusal.until else _Refuse(refusal.error)
     except (
         Exception
     ):  # nothing has left yet: whatever is wrong here must not look like a message that was perhaps sent
@@ -94,9 +122,13 @@ def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezo
 class _Ready:
     """A request that may leave now."""
 
-    sender: WhatsAppSender
+    said: Said
     request: base.HttpRequest
     secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def sender(self) -> WhatsAppSender:
+        return self.said.route.sender
 
 
 @dataclass(frozen=True)
@@ -120,8 +152,8 @@ def _prepare(notification: WhatsAppNotification, at: datetime) -> _Ready | _Wait
     if route.obstacle:
         return _Wait(route.obstacle, _worth_trying_at(route, at))
     try:
-        ready = _ready(notification, route.sender)
-    except Unsendable:
+        ready = _ready(notification, route, at)
+    except (Unsendable, Unsayable):
         if route.stands_in_because is None:
             raise
         # Who stands in cannot carry it: its own sender will.
@@ -184,15 +216,18 @@ def _wait_for_pace(notification: WhatsAppNotification, sender: WhatsAppSender, a
     return _Wait(None, at + slot.wait, slot_of=sender if slot.is_reserved else None)
 
 
-def _ready(notification: WhatsAppNotification, sender: WhatsAppSender) -> _Ready:
+def _ready(notification: WhatsAppNotification, route: routing.Route, at: datetime) -> _Ready:
+    sender = route.sender
+    said = Said(route, wording.of(notification, sender, at))
     message = base.Message(
         to=rendering.number_to_call(notification),
-        content=Text(rendering.text_to_send(notification)),
+        content=said.wording.what,
         tracking=str(notification.code),
+        reply_to=notification.reply_to,
     )
     account = base.Account(*(sender.credentials or ("", "")), address=sender.address)
     request = providers.get(sender.provider).build(account, message)
-    return _Ready(sender, request, secrecy.of(notification, account, message, request))
+    return _Ready(said, request, secrecy.of(notification, account, message, request))
 
 
 def _call(ready: _Ready, send: Send, now: Clock) -> Call:
@@ -201,12 +236,12 @@ def _call(ready: _Ready, send: Send, now: Clock) -> Call:
         answer = send(ready.request)
     except transport.NotSent as error:
         refusal = Refused(ProviderError(error.error_class, message=str(error)))
-        return Call(refusal, started_at, now())
+        return Call(refusal, started_at, now(), said=ready.said)
     except transport.NoAnswer as error:
-        return Call(Uncertain(str(error)), started_at, now())
+        return Call(Uncertain(str(error)), started_at, now(), said=ready.said)
     outcome = providers.get(ready.sender.provider).read(answer)
     shown = secrecy.hide_in_answer(answer, ready.secrets)
-    return Call(secrecy.hide_in_outcome(outcome, ready.secrets), started_at, now(), shown)
+    return Call(secrecy.hide_in_outcome(outcome, ready.secrets), started_at, now(), shown, ready.said)
 
 
 def _patiently(write: Callable[[], WhatsAppNotification]) -> WhatsAppNotification:
@@ -254,6 +289,7 @@ def record(claimed: WhatsAppNotification, sender: WhatsAppSender, call: Call) ->
     error_catalogue.note_unclassified(sender.provider, _error_of(call.outcome), context.at)
     inbound.note_opt_out(notification, _error_of(call.outcome), context.at)
     write_attempt(claimed, sender, call, next_attempt_at=notification.next_attempt_at)
+    templates.note_stop(notification, _error_of(call.outcome), context.at)
     receipts.apply_waiting(notification, context.at)
     return notification
 
@@ -278,6 +314,7 @@ def write_attempt(
         # A gateway that echoes the request would write a secret into the row.
         provider_response=call.answer.excerpt if call.answer and not claimed.is_secret else "",
         next_attempt_at=next_attempt_at,
+        **(call.said.as_fields(claimed) if call.said else {}),
     )
 
 

@@ -14,7 +14,7 @@ from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppInbound, WhatsAppNotification, WhatsAppOptOut
 from whatsapp_monitoring_app.providers.base import InboundEvent, PreferenceEvent, ProviderError
-from whatsapp_monitoring_app.services import cancellation, message_types, outbox
+from whatsapp_monitoring_app.services import cancellation, drafts, message_types, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def _confirm(
     user = User.objects.filter(telephone=phone_number).first()
     with translation.override(user.language if user else "fr"):
         text = str(sentence)
-    draft = outbox.Draft(
+    draft = drafts.Draft(
         message_content=text,
         # An office that is no longer installed says nothing any more.
         source_app=last.source_app if last and last.source_app in scopes.all_scopes() else _any_office(),
@@ -163,7 +163,7 @@ def _confirm(
         phone_number=phone_number,
         message_type="opt_out_confirmation",
         category="preferences",
-        title=text.partition(".")[0][: outbox.LIMITS["title"]],
+        title=text.partition(".")[0][: drafts.LIMITS["title"]],
         priority=2,
         idempotency_key=f"opt_out:{message.provider_message_id}",
     )

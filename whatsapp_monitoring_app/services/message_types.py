@@ -19,6 +19,7 @@ class MessageType:
     when_uncertain: WhenUncertain = WhenUncertain.RESEND
     is_system: bool = False  # spoken by the company, not by an office
     is_essential: bool = False  # also sent to people who refuse messages
+    has_stand_ins: bool = True  # another sender may speak when the message's own cannot
 
 
 NOTICE = MessageType()
@@ -38,6 +39,14 @@ MESSAGE_TYPES = {
     ),
     "payment": MessageType(when_uncertain=WhenUncertain.ASK, is_essential=True),
     "opt_out_confirmation": MessageType(max_age=timedelta(hours=1), is_essential=True),
+    # An administrator tries one sender out, and waits for it.
+    "sender_test": MessageType(
+        max_age=timedelta(minutes=10),
+        max_attempts=1,
+        when_uncertain=WhenUncertain.ASK,
+        is_essential=True,
+        has_stand_ins=False,
+    ),
 }
 ESSENTIAL_TYPES = [code for code, kind in MESSAGE_TYPES.items() if kind.is_essential]
 SYSTEM_TYPES = [code for code, kind in MESSAGE_TYPES.items() if kind.is_system]

@@ -1,4 +1,4 @@
-"""What every installed office needs in the database: its permission, its group, its sender."""
+"""What every installed office needs in the database: its permission, its group, its sender, its templates."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import WhatsAppSender
-from whatsapp_monitoring_app.services import error_catalogue
+from whatsapp_monitoring_app.services import default_templates, error_catalogue
 
 SYSTEM_SENDER = scopes.SYSTEM_SENDER
 SYSTEM_SENDER_LABEL = "Système"
@@ -19,14 +19,15 @@ def provision(apps: Any = None, **signal: Any) -> None:
 
     Not a data migration: a new office comes without one, and a flushed database gets its offices back.
     """
-    if apps and "whatsappsender" not in apps.all_models["whatsapp_monitoring_app"]:
-        return  # the app was migrated back to nothing
+    if apps and "whatsapptemplate" not in apps.all_models["whatsapp_monitoring_app"]:
+        return  # the app was migrated back, to before what is provided here
     # First, because an office may speak through it.
     _provide_sender(SYSTEM_SENDER, SYSTEM_SENDER_LABEL)
     for scope in scopes.all_scopes().values():
         _provide_permission(scope)
         _provide_sender(scope.sender, scope.sender_label)
     error_catalogue.provision()
+    default_templates.provision()
 
 
 def _provide_permission(scope: scopes.Scope) -> None:

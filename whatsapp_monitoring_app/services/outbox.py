@@ -1,53 +1,25 @@
 """Taking a message in: checked, then written as a row. The row is the promise; ringing a worker comes after."""
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
 from accounts import phones
-from accounts.models import User
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import CancelReason, Status, Trigger, WhatsAppNotification, WhatsAppOptOut
-from whatsapp_monitoring_app.services import cancellation, message_types
-
-TEXT_LIMIT = 4096  # characters: WhatsApp's own limit for a text message
-LIMITS = {"title": 200, "message_type": 60, "category": 60, "subject": 120, "language": 10, "idempotency_key": 200}
-# NUL, and halves of a surrogate pair: PostgreSQL takes neither.
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
-
-class InvalidNotification(ValueError):
-    """The message cannot be taken in; nothing was written. `field` names what is wrong, the message says it."""
-
-    def __init__(self, field_name: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field_name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """A message as the caller gives it. `user` or `phone_number` says who gets it; the number wins."""
-
-    message_content: str
-    source_app: str
-    user: User | None = None
-    phone_number: str = ""
-    message_type: str = "notification"
-    category: str = "general"
-    title: str = ""
-    priority: int = 3
-    language: str = ""
-    subject: str = ""
-    fact_rank: int = 0
-    context_data: dict[str, Any] = field(default_factory=dict)
-    is_secret: bool = False
-    idempotency_key: str | None = None
-    expires_at: datetime | None = None
-    not_before: datetime | None = None
+from whatsapp_monitoring_app.models import (
+    CancelReason,
+    Status,
+    Trigger,
+    WhatsAppNotification,
+    WhatsAppOptOut,
+    WhatsAppSender,
+    languages,
+)
+from whatsapp_monitoring_app.services import cancellation, drafts, message_types, sayings
+from whatsapp_monitoring_app.services.drafts import Draft, InvalidNotification
 
 
 @dataclass(frozen=True)
@@ -58,6 +30,9 @@ class _Letter:
     scope: scopes.Scope
     kind: message_types.MessageType
     phone_number: str
+    language: str
+    saying: sayings.Saying
+    sender: WhatsAppSender | None
 
 
 class Posted(NamedTuple):
@@ -128,8 +103,26 @@ def _write_all(rows: list[WhatsAppNotification]) -> list[WhatsAppNotification]:
 
 
 def _address(draft: Draft) -> _Letter:
-    scope = check(draft)
-    return _Letter(draft, scope, message_types.get(draft.message_type), _number(draft, scope))
+    scope = drafts.check(draft)
+    language = draft.language or (draft.user.language if draft.user else languages.DEFAULT)
+    return _Letter(
+        draft,
+        scope,
+        message_types.get(draft.message_type),
+        _number(draft, scope),
+        language,
+        sayings.of(draft, language),
+        _asked_sender(draft),
+    )
+
+
+def _asked_sender(draft: Draft) -> WhatsAppSender | None:
+    if not draft.sender:
+        return None
+    sender = WhatsAppSender.objects.defer("token").filter(code=draft.sender).first()
+    if sender is None:
+        raise InvalidNotification("sender", _("There is no sender “%(code)s”.") % {"code": draft.sender})
+    return sender
 
 
 def _number(draft: Draft, scope: scopes.Scope) -> str:
@@ -152,11 +145,18 @@ def _values(letter: _Letter, at: datetime, refusing: set[str], rung_at: datetime
         "source_app": letter.scope.office,
         "user": draft.user,
         "phone_number": letter.phone_number,
-        "language": draft.language or (draft.user.language if draft.user else "fr"),
+        "language": letter.language,
         "message_type": draft.message_type,
         "category": draft.category,
-        "title": draft.title,
-        "message_content": draft.message_content,
+        "title": draft.title or letter.saying.title,
+        "message_content": letter.saying.text,
+        "template": letter.saying.template,
+        "template_params": letter.saying.params,
+        "media": letter.saying.media,
+        "media_link": letter.saying.media_link,
+        "media_name": draft.document_name,
+        "reply_to": draft.reply_to,
+        "asked_sender": letter.sender,
         "priority": draft.priority,
         "subject": draft.subject,
         "fact_rank": draft.fact_rank,
@@ -180,35 +180,6 @@ def _waiting(draft: Draft, at: datetime, rung_at: datetime | None) -> dict[str, 
         "next_trigger": Trigger.AUTO,
         "rung_at": None if draft.not_before else rung_at,
     }
-
-
-def check(draft: Draft) -> scopes.Scope:
-    """The draft's office. Raises InvalidNotification or scopes.UnknownOffice when the message could not be sent."""
-    scope = scopes.get(draft.source_app)
-    _check_text("message_content", draft.message_content, TEXT_LIMIT)
-    if not draft.message_content.strip():
-        raise InvalidNotification("message_content", _("The message is empty."))
-    for name, limit in LIMITS.items():
-        value = getattr(draft, name)
-        if name != "idempotency_key" or value is not None:
-            _check_text(name, value, limit)
-    if isinstance(draft.priority, bool) or draft.priority not in range(1, 6):
-        raise InvalidNotification(
-            "priority",
-            _("The priority goes from 1 (most urgent) to 5; “%(value)s” does not.") % {"value": draft.priority},
-        )
-    return scope
-
-
-def _check_text(name: str, text: object, limit: int) -> None:
-    if not isinstance(text, str) or UNSTORABLE.search(text):
-        raise InvalidNotification(name, _("“%(field)s” is not a text that can be sent.") % {"field": name})
-    if len(text) > limit:
-        raise InvalidNotification(
-            name,
-            _("“%(field)s” has %(length)d characters; %(limit)d is the most.")
-            % {"field": name, "length": len(text), "limit": limit},
-        )
 
 
 def default_expiry(notification: WhatsAppNotification, at: datetime) -> datetime:

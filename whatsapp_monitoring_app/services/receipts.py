@@ -16,7 +16,7 @@ from whatsapp_monitoring_app.models import ErrorClass, Outcome, Status, WhatsApp
 from whatsapp_monitoring_app.models.receipts import ReceiptQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent, Refused
-from whatsapp_monitoring_app.services import circuit, error_catalogue, inbound, verdicts
+from whatsapp_monitoring_app.services import circuit, error_catalogue, inbound, templates, verdicts
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 from whatsapp_monitoring_app.services.verdicts import Context
 
@@ -161,6 +161,7 @@ def _fail(notification: WhatsAppNotification, receipt: WhatsAppReceipt, at: date
     if notification.sender and (effect.stops_sender or effect.slows_sender):
         circuit.note(notification.sender, Refused(error), at)
     inbound.note_opt_out(notification, error, at)
+    templates.note_stop(notification, error, at)
 
 
 def _is_of_the_last_attempt(receipt: WhatsAppReceipt, notification: WhatsAppNotification) -> bool:

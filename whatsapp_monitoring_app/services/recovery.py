@@ -71,7 +71,7 @@ def _release(notification: WhatsAppNotification, at: datetime) -> None:
     sender = routing.own_sender_without_token(notification)
     started_at = (notification.claimed_until or at) - LEASE
     silence = Uncertain("the worker stopped during the call")
-    call = delivery.Call(silence, started_at, at)
+    call = delivery.Call(silence, started_at, at)  # what it said, or through whom, died with the worker
     delivery.write_attempt(notification, sender, call, next_attempt_at=None)
     verdicts.leave_unconfirmed(notification, silence.reason, Context(at=at, sender=sender))
     receipts.apply_waiting(notification, at)

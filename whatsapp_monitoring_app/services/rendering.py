@@ -10,7 +10,11 @@ FIRST_PASSWORD_LINK = "{first_password_link}"  # noqa: S105 - a placeholder
 
 def text_to_send(notification: WhatsAppNotification) -> str:
     """The stored text with its secrets filled in."""
-    text = notification.message_content
+    return fill_secrets(notification, notification.message_content)
+
+
+def fill_secrets(notification: WhatsAppNotification, text: str) -> str:
+    """This text of the notification's, or this value of its template, with its secrets filled in."""
     if notification.is_secret and notification.user and FIRST_PASSWORD_LINK in text:
         text = text.replace(FIRST_PASSWORD_LINK, first_password.link_for(notification.user))
     return text

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.models import ErrorClass, RouteChoice, Status, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import ProviderError
 from whatsapp_monitoring_app.services import circuit, message_types, offices
 
@@ -19,19 +20,26 @@ class Route:
     """The sender to use, or the one to wait for and why; `stands_in_because` says why it is not the message's own."""
 
     sender: WhatsAppSender
+    choice: RouteChoice
     obstacle: ProviderError | None = None
     stands_in_because: ProviderError | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the message's own sender did not speak; "" when it did."""
+        why = self.stands_in_because
+        return (why.message or why.error_class.value) if why else ""
 
 
 def choose(notification: WhatsAppNotification, at: datetime) -> Route:
     """The message's own sender, or the first of its fallbacks that can send now."""
     first = own_sender(notification)
     first_obstacle = _obstacle(first, notification, at)
-    if first_obstacle:
+    if first_obstacle and message_types.get(notification.message_type).has_stand_ins:
         for sender in _fallbacks(first):
             if not _obstacle(sender, notification, at):
-                return Route(sender, stands_in_because=first_obstacle)
-    return Route(first, first_obstacle)
+                return Route(sender, RouteChoice.FALLBACK, stands_in_because=first_obstacle)
+    return Route(first, choice_of_own_sender(notification), first_obstacle)
 
 
 def _fallbacks(sender: WhatsAppSender) -> Iterator[WhatsAppSender]:
@@ -46,7 +54,8 @@ def _fallbacks(sender: WhatsAppSender) -> Iterator[WhatsAppSender]:
 def cannot_leave(at: datetime) -> Q:
     """Messages whose sender, and whoever may take over, cannot send now: ringing for them would be for nothing.
 
-    Not all of them: of the essential ones, and of the system's, there are few enough to ask one by one.
+    Not all of them: of the essential ones, of the system's, and of those that name their sender, there are few enough
+    to ask one by one.
     """
     senders = WhatsAppSender.objects.select_related("fallback")
     idle = {
@@ -54,24 +63,49 @@ def cannot_leave(at: datetime) -> Q:
     }
     idle_offices = [scope.office for scope in scopes.all_scopes().values() if scope.sender in idle]
     asked_one_by_one = [*message_types.ESSENTIAL_TYPES, *message_types.SYSTEM_TYPES]
-    return Q(source_app__in=idle_offices) & ~Q(message_type__in=asked_one_by_one)
+    return Q(source_app__in=idle_offices, asked_sender=None) & ~Q(message_type__in=asked_one_by_one)
 
 
 def own_sender(notification: WhatsAppNotification) -> WhatsAppSender:
-    """The company's voice for this message: the office's own, or the system's for accounts and codes."""
-    return WhatsAppSender.objects.select_related("fallback").get(code=_code_of_own_sender(notification))
+    """The voice for this message: the one asked for, the system's for accounts and codes, or the office's own."""
+    return WhatsAppSender.objects.select_related("fallback").get(**_key_of_own_sender(notification))
 
 
 def own_sender_without_token(notification: WhatsAppNotification) -> WhatsAppSender | None:
     """The same, for whoever does not send; None when there is none any more."""
-    return WhatsAppSender.objects.defer("token").filter(code=_code_of_own_sender(notification)).first()
+    return WhatsAppSender.objects.defer("token").filter(**_key_of_own_sender(notification)).first()
 
 
-def _code_of_own_sender(notification: WhatsAppNotification) -> str:
+def owned_by(sender: WhatsAppSender) -> Q:
+    """The messages whose own sender this is: the same rule as `choice_of_own_sender`, asked of the database."""
+    scopes_by_office = scopes.all_scopes()
+    offices_of_sender = [office for office, scope in scopes_by_office.items() if scope.sender == sender.code]
+    is_system = Q(message_type__in=message_types.SYSTEM_TYPES) | ~Q(source_app__in=scopes_by_office)
+    theirs = Q(source_app__in=offices_of_sender) & ~is_system
+    if sender.code == offices.SYSTEM_SENDER:
+        theirs |= is_system
+    return Q(asked_sender=sender) | Q(asked_sender=None) & theirs
+
+
+def choice_of_own_sender(notification: WhatsAppNotification) -> RouteChoice:
+    """Why the message's own sender is its own."""
+    if notification.asked_sender_id:
+        return RouteChoice.ASKED
     is_system = message_types.get(notification.message_type).is_system
-    scope = scopes.all_scopes().get(notification.source_app)
     # An office that is no longer installed still owes what it promised.
-    return offices.SYSTEM_SENDER if is_system or scope is None else scope.sender
+    if is_system or notification.source_app not in scopes.all_scopes():
+        return RouteChoice.SYSTEM
+    return RouteChoice.OFFICE
+
+
+def _key_of_own_sender(notification: WhatsAppNotification) -> dict[str, Any]:
+    match choice_of_own_sender(notification):
+        case RouteChoice.ASKED:
+            return {"pk": notification.asked_sender_id}
+        case RouteChoice.SYSTEM:
+            return {"code": offices.SYSTEM_SENDER}
+        case _:
+            return {"code": scopes.get(notification.source_app).sender}
 
 
 def _obstacle(sender: WhatsAppSender, notification: WhatsAppNotification, at: datetime) -> ProviderError | None:

@@ -10,12 +10,18 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppSender, WhatsAppWebhookLog
-from whatsapp_monitoring_app.providers.base import InboundEvent, PreferenceEvent, ReceiptEvent
-from whatsapp_monitoring_app.services import inbound, receipts
+from whatsapp_monitoring_app.providers.base import (
+    AccountEvent,
+    InboundEvent,
+    PreferenceEvent,
+    ReceiptEvent,
+    TemplateEvent,
+)
+from whatsapp_monitoring_app.services import health, inbound, receipts, templates
 
 logger = logging.getLogger(__name__)
 
-Event = ReceiptEvent | InboundEvent | PreferenceEvent
+Event = ReceiptEvent | InboundEvent | PreferenceEvent | TemplateEvent | AccountEvent
 
 
 class InvalidPayload(ValueError):
@@ -92,7 +98,7 @@ def _events(log: WhatsAppWebhookLog, report: Report) -> list[Event]:
         told: list[ReceiptEvent | InboundEvent] = [*provider.receipts(payload), *provider.inbound(payload)]
         # The payload's own arrival, which stays the same when it is processed again.
         dated = [replace(event, occurred_at=event.occurred_at or log.received_at) for event in told]
-        return [*dated, *provider.preferences(payload)]
+        return [*dated, *provider.preferences(payload), *provider.notices(payload)]
     except Exception as error:  # a payload that we do not understand must not hold back the ones after it
         logger.exception("Webhook payload %s was not understood", log.pk)
         report.errors.append(repr(error))
@@ -108,10 +114,20 @@ def _take(log: WhatsAppWebhookLog, event: Event, at: datetime, report: Report) -
     except Exception as error:  # one bad event must not lose the others of its payload
         kind = type(event).__name__  # not its id, which may hold a number
         logger.exception("Webhook payload %s: a %s could not be applied", log.pk, kind)
-        report.errors.append(f"{kind} {event.provider_message_id}: {error!r}")
+        report.errors.append(f"{kind} {_name_of(event)}: {error!r}")
         return
     if answer:
         report.answers.append(answer)
+
+
+def _name_of(event: Event) -> str:
+    match event:
+        case TemplateEvent():
+            return event.name
+        case AccountEvent():
+            return event.business_account_id
+        case _:
+            return event.provider_message_id
 
 
 def _apply(provider: str, event: Event, at: datetime) -> WhatsAppNotification | None:
@@ -122,4 +138,8 @@ def _apply(provider: str, event: Event, at: datetime) -> WhatsAppNotification | 
             inbound.take_preference(provider, event, at)
         case ReceiptEvent():
             receipts.take(provider, event, at)
+        case TemplateEvent():
+            templates.take(provider, event, at)
+        case AccountEvent():
+            health.take(provider, event, at)
     return None

@@ -1,0 +1,131 @@
+"""What a provider has approved of our templates, compared before the call with what we would send."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from whatsapp_monitoring_app import providers
+from whatsapp_monitoring_app.models import (
+    ErrorClass,
+    Form,
+    WhatsAppProviderTemplate,
+    WhatsAppSender,
+    WhatsAppTemplate,
+    WhatsAppTemplateName,
+)
+from whatsapp_monitoring_app.models.templates import TEXT_LIMIT
+from whatsapp_monitoring_app.providers import content
+from whatsapp_monitoring_app.providers.base import ProviderError
+
+MEDIA_HEADERS = {"IMAGE": Form.IMAGE, "DOCUMENT": Form.DOCUMENT}
+# When to look again whether a template has been approved meanwhile; hearing of it lets the messages go at once.
+LOOK_AGAIN_AFTER = timedelta(minutes=15)
+
+
+class Unsayable(Exception):
+    """No call is to be made before `until`; without it, not unless somebody changes something."""
+
+    def __init__(self, error: ProviderError, until: datetime | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.until = until
+
+
+def misfit(part: str, problem: str) -> Unsayable:
+    """What we would send is not what the provider's template wants."""
+    return Unsayable(ProviderError(ErrorClass.MESSAGE_PERMANENT, message=f"template.{part}: {problem}"))
+
+
+@dataclass(frozen=True)
+class Media:
+    """The picture or the file of a message. `form` is "" when it has none."""
+
+    form: str = ""
+    link: str = field(default="", repr=False)
+    name: str = ""
+
+    def as_header(self) -> content.Image | content.Document:
+        is_image = self.form == Form.IMAGE
+        return content.Image(self.link) if is_image else content.Document(self.link, self.name)
+
+
+def find(template: WhatsAppTemplate, language: str, sender: WhatsAppSender, at: datetime) -> "Approved":
+    """The template as this sender's provider has it in this language. Raises Unsayable when it may not be used."""
+    name = _name(template, language, sender)
+    known = WhatsAppProviderTemplate.objects.of(sender).filter(name=name.name, language=name.whatsapp_language).first()
+    if known is None:
+        if sender.templates_synced_at:
+            raise _unusable(sender, f"“{name}” does not exist at the provider.")
+        return Approved(name, None)
+    if known.is_gone:
+        raise _unusable(sender, f"“{name}” does not exist at the provider any more.")
+    if not known.is_usable:
+        raise _unusable(sender, f"“{name}” is {known.status} at the provider. {known.reason}", at + LOOK_AGAIN_AFTER)
+    if known.stopped_until and known.stopped_until > at:
+        raise _unusable(sender, f"“{name}” is stopped. {known.stop_reason}", known.stopped_until)
+    return Approved(name, known if known.synced_at else None)
+
+
+def _name(template: WhatsAppTemplate, language: str, sender: WhatsAppSender) -> WhatsAppTemplateName:
+    given = WhatsAppTemplateName.objects.select_related("template").filter(
+        template=template, sender=sender, language=language
+    )
+    name = given.first()
+    if name is None and not providers.get(sender.provider).names_templates:
+        raise _unusable(sender, f"“{template.code}” has no name at the provider of “{sender.code}”.")
+    return name or WhatsAppTemplateName(template=template, sender=sender, language=language, name=template.code)
+
+
+def _unusable(sender: WhatsAppSender, reason: str, until: datetime | None = None) -> Unsayable:
+    return Unsayable(ProviderError(ErrorClass.TEMPLATE_STOP, message=f"{sender.code}: {reason}".strip()), until)
+
+
+@dataclass(frozen=True)
+class Approved:
+    """A template as one provider has it, in one language. Without `facts`, nothing was told of its parts."""
+
+    name: WhatsAppTemplateName
+    facts: WhatsAppProviderTemplate | None
+
+    def filled(self, params: Mapping[str, str], media: Media, text: str) -> content.Template:
+        """The template with these values. Raises Unsayable when the provider wants others."""
+        if len(text) > TEXT_LIMIT:
+            raise misfit("text", f"has {len(text)} characters; {TEXT_LIMIT} is the most")
+        return content.Template(
+            name=self.name.name,
+            language=self.name.whatsapp_language,
+            body=self._body(params),
+            header=self._header(params.get(self.name.header_variable, ""), media),
+            buttons=self._buttons([params[name] for name in self.name.button_variables]),
+            text=text,
+        )
+
+    def _body(self, params: Mapping[str, str]) -> tuple[str, ...] | dict[str, str]:
+        values = {name: params[name] for name in self.name.variables_of_the_body}
+        if self.facts is None:
+            return tuple(values.values())
+        wanted = self.facts.body_variables
+        is_named = self.facts.has_named_variables
+        if set(wanted) != set(values) if is_named else len(wanted) != len(values):
+            raise misfit("body", f"“{self.name}” wants [{', '.join(wanted)}], and we have [{', '.join(values)}]")
+        return values if is_named else tuple(values.values())
+
+    def _header(self, value: str, media: Media) -> content.Text | content.Image | content.Document | None:
+        wanted = self.facts.header if self.facts else "TEXT" if value else ""
+        if wanted in MEDIA_HEADERS:
+            given = media if media.form else Media(MEDIA_HEADERS[wanted], value)
+            if given.form != MEDIA_HEADERS[wanted] or not given.link:
+                raise misfit("header", f"“{self.name}” wants a header of the kind {wanted}")
+            return given.as_header()
+        wants_value = wanted == "TEXT" and (self.facts is None or bool(self.facts.header_variables))
+        if media.form:
+            raise misfit("header", f"“{self.name}” has no place for the {media.form}")
+        if wants_value != bool(value) or wanted not in ("", "TEXT"):
+            raise misfit("header", f"“{self.name}” has the header “{wanted}”, which does not fit our values")
+        return content.Text(value) if value else None
+
+    def _buttons(self, values: list[str]) -> tuple[content.UrlButton, ...]:
+        places = self.facts.url_buttons if self.facts else range(len(values))
+        if len(places) != len(values):
+            raise misfit("buttons", f"“{self.name}” wants {len(places)} values, and we have {len(values)}")
+        return tuple(content.UrlButton(place, value) for place, value in zip(places, values, strict=True))

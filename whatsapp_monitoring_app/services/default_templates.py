@@ -1,0 +1,81 @@
+"""The message templates that every installation begins with.
+
+Administrators change them as they like: a text that is there is never written over. At the provider they have to be
+made, and approved, under the same names; `docs/templates.md` shows how.
+"""
+
+from typing import Any
+
+from whatsapp_monitoring_app.models import WhatsAppTemplate
+
+DEFAULTS: tuple[dict[str, Any], ...] = (
+    {
+        "code": "avis",
+        "label": "Avis",
+        "message_type": WhatsAppTemplate.EVERY_TYPE,
+        "variables": ["texte"],
+        "samples": {"texte": "votre colis TS1A2B3C4D est parti de Guangzhou."},
+        "text_fr": "TS Air Cargo vous informe : {texte} Pour toute question, répondez à ce message.",
+        "text_en": "News from TS Air Cargo: {texte} If you have a question, answer this message.",
+        "text_zh_hans": "TS Air Cargo 通知您：{texte} 如有疑问，请直接回复本消息。",
+    },
+    {
+        "code": "compte_cree",
+        "label": "Compte créé",
+        "message_type": "account_creation",
+        "variables": ["nom", "lien"],
+        "samples": {"nom": "Aminata Coulibaly", "lien": "https://ts-air-cargo.example/first-password/…"},
+        "text_fr": "Bonjour {nom}, votre compte TS Air Cargo est prêt. Choisissez votre mot de passe ici : {lien} "
+        "Ce lien est valable 72 heures et ne sert qu’une fois.",
+        "text_en": "Hello {nom}, your TS Air Cargo account is ready. Choose your password here: {lien} "
+        "This link is valid for 72 hours and works once.",
+        "text_zh_hans": "{nom}，您好！您的 TS Air Cargo 账户已开通。请在此设置密码：{lien} "
+        "该链接 72 小时内有效，仅可使用一次。",
+    },
+    {
+        "code": "colis_recu",
+        "label": "Colis reçu en Chine",
+        "message_type": "colis_creation",
+        "variables": ["nom", "numero_suivi"],
+        "samples": {"nom": "Aminata Coulibaly", "numero_suivi": "TS1A2B3C4D"},
+        "text_fr": "Bonjour {nom}, nous avons reçu votre colis {numero_suivi} dans notre dépôt en Chine. "
+        "Nous vous préviendrons à son départ.",
+        "text_en": "Hello {nom}, we have received your parcel {numero_suivi} at our warehouse in China. "
+        "We will tell you when it leaves.",
+        "text_zh_hans": "{nom}，您好！您的包裹 {numero_suivi} 已到达我们在中国的仓库，发出时我们会再通知您。",
+    },
+    {
+        "code": "colis_expedie",
+        "label": "Colis expédié",
+        "message_type": "expedition",
+        "variables": ["nom", "numero_suivi"],
+        "samples": {"nom": "Aminata Coulibaly", "numero_suivi": "TS1A2B3C4D"},
+        "text_fr": "Bonjour {nom}, votre colis {numero_suivi} est parti de Chine. "
+        "Nous vous préviendrons à son arrivée à Bamako.",
+        "text_en": "Hello {nom}, your parcel {numero_suivi} has left China. "
+        "We will tell you when it arrives in Bamako.",
+        "text_zh_hans": "{nom}，您好！您的包裹 {numero_suivi} 已从中国发出，到达巴马科时我们会再通知您。",
+    },
+    {
+        "code": "colis_arrive",
+        "label": "Colis arrivé à Bamako",
+        "message_type": "delivery",
+        "variables": ["nom", "numero_suivi"],
+        "samples": {"nom": "Aminata Coulibaly", "numero_suivi": "TS1A2B3C4D"},
+        "text_fr": "Bonjour {nom}, votre colis {numero_suivi} est arrivé à Bamako. "
+        "Vous pouvez venir le retirer à notre agence.",
+        "text_en": "Hello {nom}, your parcel {numero_suivi} has arrived in Bamako. You can fetch it at our office.",
+        "text_zh_hans": "{nom}，您好！您的包裹 {numero_suivi} 已到达巴马科，您可以到我们的网点领取。",
+    },
+)
+
+
+def provision() -> None:
+    """Create those that are missing; safe to repeat."""
+    for values in DEFAULTS:
+        others = {name: value for name, value in values.items() if name != "code"}
+        if not WhatsAppTemplate.objects.filter(code=values["code"]).exists():
+            taken = WhatsAppTemplate.objects.filter(message_type=others["message_type"]).exists()
+            WhatsAppTemplate.objects.create(
+                code=values["code"], **others | {"message_type": "" if taken else others["message_type"]}
+            )

@@ -1,0 +1,97 @@
+"""A message as the caller gives it, and what its fields may hold."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from whatsapp_monitoring_app import scopes
+
+LIMITS = {
+    "title": 200,
+    "message_type": 60,
+    "category": 60,
+    "subject": 120,
+    "language": 10,
+    "idempotency_key": 200,
+    "reply_to": 200,
+    "document_name": 240,
+}
+# NUL, and halves of a surrogate pair: PostgreSQL takes neither.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class InvalidNotification(ValueError):
+    """The message cannot be taken in; nothing was written. `field` names what is wrong, the message says it."""
+
+    def __init__(self, field_name: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A message as the caller gives it. `user` or `phone_number` says who gets it; the number wins.
+
+    What is said is a text, or a `template` of ours by its code, with the values of its variables in `params`. An image
+    or a document, given by an https link, has the text below it. `sender` is the code of the one that speaks instead of
+    the office's own; `reply_to` is the provider's id of the client's message that this one answers.
+    """
+
+    source_app: str
+    message_content: str = ""
+    template: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
+    image_url: str = ""
+    document_url: str = ""
+    document_name: str = ""
+    reply_to: str = ""
+    sender: str = ""
+    user: User | None = None
+    phone_number: str = ""
+    message_type: str = "notification"
+    category: str = "general"
+    title: str = ""
+    priority: int = 3
+    language: str = ""
+    subject: str = ""
+    fact_rank: int = 0
+    context_data: dict[str, Any] = field(default_factory=dict)
+    is_secret: bool = False
+    idempotency_key: str | None = None
+    expires_at: datetime | None = None
+    not_before: datetime | None = None
+
+
+def check(draft: Draft) -> scopes.Scope:
+    """The draft's office. Raises InvalidNotification or scopes.UnknownOffice when a field of it is wrong.
+
+    What it says is looked at by `sayings`.
+    """
+    scope = scopes.get(draft.source_app)
+    for name, limit in LIMITS.items():
+        value = getattr(draft, name)
+        if name != "idempotency_key" or value is not None:
+            check_text(name, value, limit)
+    if isinstance(draft.priority, bool) or draft.priority not in range(1, 6):
+        raise InvalidNotification(
+            "priority",
+            _("The priority goes from 1 (most urgent) to 5; “%(value)s” does not.") % {"value": draft.priority},
+        )
+    return scope
+
+
+def check_text(name: str, text: object, limit: int) -> None:
+    """Raises InvalidNotification when the field `name` holds what cannot be stored or is longer than `limit`."""
+    if not isinstance(text, str) or UNSTORABLE.search(text):
+        raise InvalidNotification(name, _("“%(field)s” is not a text that can be sent.") % {"field": name})
+    if len(text) > limit:
+        raise InvalidNotification(
+            name,
+            _("“%(field)s” has %(length)d characters; %(limit)d is the most.")
+            % {"field": name, "length": len(text), "limit": limit},
+        )

@@ -1,0 +1,189 @@
+"""What the providers say of our templates: asked for, told by webhooks, or said in a refusal."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from whatsapp_monitoring_app import providers
+from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification, WhatsAppProviderTemplate, WhatsAppSender
+from whatsapp_monitoring_app.providers import base, transport
+from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest, ProviderError, TemplateEvent, TemplateFacts
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[HttpRequest], HttpAnswer]
+
+# A refusal is believed for so long; then one message finds out.
+STOP_TIME = timedelta(hours=1)
+# A provider that always has one more page would hold us for ever.
+PAGES_AT_MOST = 100
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What became of the synchronisation of one business account; `error` is "" when it went well."""
+
+    business_account_id: str
+    count: int = 0
+    error: str = ""
+
+
+def sync_all(at: datetime, send: Send = transport.send) -> list[Synced]:
+    """Ask every business account for its templates; one that does not answer keeps what was known of it."""
+    return [sync(sender, at, send) for sender in _one_sender_per_account()]
+
+
+def _one_sender_per_account() -> Iterator[WhatsAppSender]:
+    seen = set()
+    for sender in WhatsAppSender.objects.filter(is_active=True):
+        key = (sender.provider, sender.business_account)
+        if key not in seen and _request(sender, "") is not None:
+            seen.add(key)
+            yield sender
+
+
+def can_sync(sender: WhatsAppSender) -> bool:
+    """Whether its provider tells of templates, and the sender knows enough to ask."""
+    return _request(sender, "") is not None
+
+
+def _request(sender: WhatsAppSender, after: str) -> HttpRequest | None:
+    if sender.credentials is None:
+        return None
+    account = base.Account(*sender.credentials, business_account_id=sender.business_account)
+    return providers.get(sender.provider).templates_request(account, after)
+
+
+def sync(sender: WhatsAppSender, at: datetime, send: Send = transport.send) -> Synced:
+    """Learn the templates of this sender's business account. To be called outside of a transaction."""
+    try:
+        facts = _ask(sender, send)
+    except (transport.NotSent, transport.NoAnswer, _Refused) as error:
+        logger.warning("The templates of %s could not be synchronised: %s", sender.business_account, error)
+        return Synced(sender.business_account, error=str(error) or type(error).__name__)
+    _keep(sender, facts, at)
+    return Synced(sender.business_account, len(facts))
+
+
+class _Refused(Exception):
+    """The provider does not tell. The message holds its own words."""
+
+
+def _ask(sender: WhatsAppSender, send: Send) -> list[TemplateFacts]:
+    facts: list[TemplateFacts] = []
+    after = ""
+    for _ in range(PAGES_AT_MOST):
+        request = _request(sender, after)
+        if request is None:
+            raise _Refused("The sender has no business account, or no token.")
+        page = providers.get(sender.provider).read_templates(send(request))
+        if isinstance(page, ProviderError):
+            raise _Refused(f"{page.code} {page.message}".strip())
+        facts.extend(page.templates)
+        after = page.after
+        if not after:
+            return facts
+    raise _Refused("The list of templates does not end.")
+
+
+@transaction.atomic
+def _keep(sender: WhatsAppSender, facts: Iterable[TemplateFacts], at: datetime) -> None:
+    rows = [_row(sender, one, at) for one in {(one.name, one.language): one for one in facts}.values()]
+    WhatsAppProviderTemplate.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["provider", "business_account_id", "name", "language"],
+        update_fields=FACTS,
+    )
+    of_account = WhatsAppProviderTemplate.objects.of(sender)
+    of_account.exclude(synced_at=at).update(status=WhatsAppProviderTemplate.GONE, synced_at=at)
+    WhatsAppSender.objects.filter(pk__in=_senders_of(sender.provider, sender.business_account)).update(
+        templates_synced_at=at
+    )
+    # What the provider says of all its templates is newer than what it said in a refusal.
+    of_account.filter(status=WhatsAppProviderTemplate.APPROVED).update(stopped_until=None, stop_reason="")
+    release(at)
+
+
+FACTS = [
+    "status", "category", "quality", "reason", "body_variables", "has_named_variables", "header", "header_variables",
+    "url_buttons", "synced_at",
+]  # fmt: skip
+
+
+def _row(sender: WhatsAppSender, facts: TemplateFacts, at: datetime) -> WhatsAppProviderTemplate:
+    return WhatsAppProviderTemplate(
+        provider=sender.provider,
+        business_account_id=sender.business_account,
+        name=facts.name[:200],
+        language=facts.language[:20],
+        status=facts.status[:40],
+        category=facts.category[:40],
+        quality=facts.quality[:40],
+        reason=facts.reason,
+        body_variables=list(facts.body_variables),
+        has_named_variables=facts.has_named_variables,
+        header=facts.header[:20],
+        header_variables=list(facts.header_variables),
+        url_buttons=list(facts.url_buttons),
+        synced_at=at,
+    )
+
+
+def _senders_of(provider: str, business_account_id: str) -> list[int]:
+    """The senders that speak through this business account, one of the environment's included."""
+    senders = WhatsAppSender.objects.defer("token").filter(provider=provider)
+    return [sender.pk for sender in senders if sender.business_account == business_account_id]
+
+
+@transaction.atomic
+def take(provider: str, event: TemplateEvent, at: datetime) -> None:
+    """Keep what the provider tells of one template. One that is approved lets go what waited for it."""
+    told = {"status": event.status, "category": event.category, "quality": event.quality}
+    changes = {name: word[:40] for name, word in told.items() if word}
+    if event.status or event.reason:
+        changes["reason"] = event.reason
+    template, _created = WhatsAppProviderTemplate.objects.update_or_create(
+        provider=provider,
+        business_account_id=event.business_account_id[:80],
+        name=event.name[:200],
+        language=event.language[:20],
+        defaults=changes,
+    )
+    if event.status == WhatsAppProviderTemplate.APPROVED:
+        WhatsAppProviderTemplate.objects.filter(pk=template.pk).update(stopped_until=None, stop_reason="")
+        release(at)
+    elif event.status:
+        logger.error("The template %s is %s at the provider. %s", template, event.status, event.reason)
+
+
+def note_stop(notification: WhatsAppNotification, error: ProviderError | None, at: datetime) -> None:
+    """Hold the other messages of a template that the provider refuses as such, said at once or by a receipt."""
+    if error is None or error.error_class is not ErrorClass.TEMPLATE_STOP:
+        return
+    attempt = notification.attempts.exclude(template_name="").select_related("sender").order_by("-number").first()
+    if attempt is None or attempt.sender is None:
+        return
+    logger.error("The template %s cannot be used: %s %s", attempt.template_name, error.code, error.message)
+    WhatsAppProviderTemplate.objects.update_or_create(
+        provider=attempt.sender.provider,
+        business_account_id=attempt.sender.business_account,
+        name=attempt.template_name,
+        language=attempt.template_language,
+        defaults={"stopped_until": at + STOP_TIME, "stop_reason": f"{error.code} {error.message}".strip()},
+    )
+
+
+def resume(template: WhatsAppProviderTemplate, at: datetime) -> None:
+    """Somebody has mended it: try it again, and let what waited for it be due now."""
+    WhatsAppProviderTemplate.objects.filter(pk=template.pk).update(stopped_until=None, stop_reason="")
+    release(at)
+
+
+def release(at: datetime) -> int:
+    """Let what waits for a template be due now; how many. Those whose template still cannot be used wait again."""
+    waiting = WhatsAppNotification.objects.waiting().filter(error_class=ErrorClass.TEMPLATE_STOP)
+    return waiting.filter(next_attempt_at__gt=at).update(next_attempt_at=at, rung_at=None)
