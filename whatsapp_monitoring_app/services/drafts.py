@@ -38,8 +38,8 @@ class Draft:
     """A message as the caller gives it. `user` or `phone_number` says who gets it; the number wins.
 
     What is said is a text, or a `template` of ours by its code, with the values of its variables in `params`. An image
-    or a document, given by an https link, has the text below it. `sender` is the code of the one that speaks instead of
-    the office's own; `reply_to` is the provider's id of the client's message that this one answers.
+    or a document, given by an https link, has the text below it. `sender` is the code of the one that speaks instead
+    of the office's own; `reply_to` is the provider's id of the client's message that this one answers.
     """
 
     source_app: str
