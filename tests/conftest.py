@@ -10,7 +10,8 @@ from django.test import Client as Browser
 
 from accounts.models import User
 from tests.stack import Stack, forget_pace, let_everything_settle, running_worker
-from whatsapp_monitoring_app.sandbox import RunningSandbox, SandboxConfig, running
+from whatsapp_monitoring_app.sandbox import RunningSandbox, SandboxConfig, SandboxTemplate, running
+from whatsapp_monitoring_app.services import default_templates
 
 PASSWORD = "correct horse battery"
 
@@ -54,6 +55,8 @@ def sandbox(live_server: Any) -> Iterator[RunningSandbox]:
         delivered_delay=(0.02, 0.05),
         read_delay=(0.05, 0.1),
         stall_seconds=1,
+        keeps_window=True,
+        templates=tuple(SandboxTemplate(*template) for template in default_templates.at_the_provider()),
     )
     with running(config) as server:
         settings.WHATSAPP_CLOUD_API_URL = server.url

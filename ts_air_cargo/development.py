@@ -76,7 +76,7 @@ def _run_processes(ports: Ports) -> int:
         "worker": "celery -A ts_air_cargo worker -l info",
         "beat": "celery -A ts_air_cargo beat -l info",
         "flower": f"celery -A ts_air_cargo flower --address=127.0.0.1 --port={ports.flower}",
-        "sandbox": f"python manage.py sandbox --port {ports.sandbox}",
+        "sandbox": f"python manage.py sandbox --keep-window --port {ports.sandbox}",
     }
     for name, command in commands.items():
         manager.add_process(name, f"exec {command}", env=dict(os.environ))

@@ -40,8 +40,12 @@ class Receiver:
         self.verify_token = CONFIG.verify_token
 
     @property
+    def changes(self) -> list[dict]:
+        return [json.loads(body)["entry"][0]["changes"][0] for _, body in list(self.posts)]
+
+    @property
     def values(self) -> list[dict]:
-        return [json.loads(body)["entry"][0]["changes"][0]["value"] for _, body in list(self.posts)]
+        return [change["value"] for change in self.changes]
 
     @property
     def statuses(self) -> list[dict]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from django.db import connections
 
 from tests.stack import forget_pace
-from whatsapp_monitoring_app.models import Status, WhatsAppNotification
+from whatsapp_monitoring_app.models import Status, WhatsAppInbound, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 from whatsapp_monitoring_app.services import delivery, drafts, outbox
 
@@ -94,6 +94,20 @@ def attempt(notification: WhatsAppNotification, send: delivery.Send, at: datetim
     delivery.deliver(notification.pk, send=send, now=lambda: at)
     notification.refresh_from_db()
     return notification
+
+
+def open_window(sender: str = "mali", number: str = NUMBER, at: datetime = NOW) -> WhatsAppInbound:
+    """Let the client write to this sender's number: for 24 hours, free text may leave."""
+    ours = WhatsAppSender.objects.get(code=sender)
+    return WhatsAppInbound.objects.create(
+        provider=ours.provider,
+        provider_message_id=f"wamid.{uuid4()}",
+        account_id=ours.account,
+        phone_number=number,
+        text="Bonjour",
+        occurred_at=at,
+        received_at=at,
+    )
 
 
 def snapshot(*models: Any) -> list[dict[str, Any]]:

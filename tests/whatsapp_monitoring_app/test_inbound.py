@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client, override_settings
-from django.utils import translation
+from django.utils import timezone, translation
 
 from accounts.models import User
 from tests.stack import Stack
@@ -62,9 +62,10 @@ CANCELLED = (Status.CANCELLED, CancelReason.OPT_OUT)
 
 
 def event(
-    text: str, message_id: str = "", number: str = NUMBER, occurred_at: datetime = NOW, name: str = ""
+    text: str, message_id: str = "", number: str = NUMBER, occurred_at: datetime = NOW, name: str = "", **more: str
 ) -> InboundEvent:
-    return InboundEvent(message_id or f"wamid.in.{number}.{text}.{occurred_at}", number, text, occurred_at, name)
+    message_id = message_id or f"wamid.in.{number}.{text}.{occurred_at}"
+    return InboundEvent(message_id, number, text, occurred_at, name, **more)
 
 
 def write(text: str, at: datetime = NOW, **more: Any) -> WhatsAppNotification | None:
@@ -194,7 +195,7 @@ def test_the_confirmation_speaks_the_persons_language_and_is_sent(
 ):
     user, provider = make_user(NUMBER, language=language), Provider(accepted("wamid.1"), accepted("wamid.2"))
     for word, at in (("STOP", NOW), ("START", NOW + MINUTE)):
-        confirmation = write(word, at)
+        confirmation = write(word, at, account_id=WhatsAppSender.objects.get(code="chine").account)
         assert confirmation
         assert (confirmation.user, confirmation.phone_number, confirmation.language) == (user, NUMBER, language)
         assert confirmation.message_type == "opt_out_confirmation"
@@ -716,7 +717,9 @@ def test_a_payload_of_preferences_is_obeyed_answered_by_nothing_and_safe_to_repe
 
 @pytest.mark.django_db(transaction=True)
 def test_the_confirmation_really_goes_out_once(stack: Stack):
-    value = {"messaging_product": "whatsapp", "messages": [message(body="STOP")]}
+    written = message(body="STOP") | {"timestamp": str(int(timezone.now().timestamp()))}
+    ours = {"phone_number_id": WhatsAppSender.objects.get(code="chine").account}
+    value = {"messaging_product": "whatsapp", "metadata": ours, "messages": [written]}
     log = webhooks.store("cloud_api", json.dumps({"entry": [{"changes": [{"value": value}]}]}).encode(), NOW)
     for _ in range(2):
         apply_whatsapp_webhook.delay(log.pk)

@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, Provider, accepted, attempt, change, post, post_in
+from tests.whatsapp_monitoring_app.scripts import (
+    NOW,
+    NUMBER,
+    Provider,
+    accepted,
+    attempt,
+    change,
+    open_window,
+    post,
+    post_in,
+)
 from whatsapp_monitoring_app.models import (
     ErrorClass,
     Status,
@@ -266,6 +276,7 @@ def test_a_message_that_the_fallback_cannot_carry_waits_for_its_own_sender():
         {"stopped_until": NOW + 3 * MINUTE, "stop_reason": "190"}, {"provider": "twilio", "address": "+1"}
     )
     notification, provider = post(message_content=TOO_LONG_FOR_TWILIO), Provider(accepted())
+    open_window()
     attempt(notification, provider)
     assert (notification.status, notification.attempt_count, provider.requests) == (Status.PENDING, 0, [])
     own.stopped_until = None
@@ -275,6 +286,7 @@ def test_a_message_that_the_fallback_cannot_carry_waits_for_its_own_sender():
 
 def test_a_message_that_its_own_sender_cannot_carry_fails_at_once_with_the_reason():
     chain({"provider": "twilio", "address": "+1"})
+    open_window()
     notification = attempt(post(message_content=TOO_LONG_FOR_TWILIO), Provider(accepted()))
     assert (notification.status, notification.error_class) == (Status.FAILED, ErrorClass.MESSAGE_PERMANENT)
     assert "text" in notification.error_message

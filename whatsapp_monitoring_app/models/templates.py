@@ -120,6 +120,10 @@ class WhatsAppTemplate(models.Model):
         """The text with its variables filled in, once: what a value contains is no variable. Raises KeyError."""
         return PLACEHOLDER.sub(lambda found: params[found[1]], self.text(language))
 
+    def numbered(self, language: str) -> str:
+        """The text as it is made at a provider that numbers variables: {{1}} is the first one that is declared."""
+        return PLACEHOLDER.sub(lambda found: f"{{{{{self.variables.index(found[1]) + 1}}}}}", self.text(language))
+
     def preview(self, language: str) -> str:
         """The text with its sample values; a variable without one stands as it is."""
         samples = {name: str(self.samples.get(name) or f"{{{name}}}") for name in self.variables}

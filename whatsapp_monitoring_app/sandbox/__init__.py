@@ -5,6 +5,9 @@ It knows nothing of Django: the project talks to it over HTTP only, as it would 
 
 from whatsapp_monitoring_app.sandbox.config import SandboxConfig
 from whatsapp_monitoring_app.sandbox.hostility import Hostility
+from whatsapp_monitoring_app.sandbox.message_templates import SandboxTemplate, UrlButton
 from whatsapp_monitoring_app.sandbox.server import PortTaken, RunningSandbox, running, serve
 
-__all__ = ["Hostility", "PortTaken", "RunningSandbox", "SandboxConfig", "running", "serve"]
+__all__ = [
+    "Hostility", "PortTaken", "RunningSandbox", "SandboxConfig", "SandboxTemplate", "UrlButton", "running", "serve",
+]  # fmt: skip

@@ -28,6 +28,7 @@ class SendOrder:
     type: str
     text: str
     tracking: str | None
+    template: str | None = None
 
     @property
     def to_had_plus(self) -> bool:
@@ -157,8 +158,10 @@ def read_order(payload: Mapping[str, object]) -> SendOrder:
     kind = members.optional("type", str) or "text"
     if kind not in READERS:
         raise Refused(UNSUPPORTED_TYPE)
-    text = READERS[kind](members.inside(kind))
-    return SendOrder(to, kind, text, members.string("biz_opaque_callback_data", 512))
+    content = members.inside(kind)
+    text = READERS[kind](content)
+    template = content.required("name", str) if kind == "template" else None
+    return SendOrder(to, kind, text, members.string("biz_opaque_callback_data", 512), template)
 
 
 def read_phone(members: Members) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import phonenumbers
 
 from whatsapp_monitoring_app.sandbox.hostility import PEACE, Hostility
+from whatsapp_monitoring_app.sandbox.message_templates import SandboxTemplate
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,9 @@ class SandboxConfig:
 
     Delays are ranges in seconds, each counted from the receipt before it. Without a webhook address nothing is posted
     and messages stay accepted. Port 0 means any free port. The same seed gives the same delays and message ids.
+
+    Without templates every template name is taken. A sandbox that keeps the window delivers nothing but templates to a
+    customer who has not written for 24 hours.
     """
 
     app_secret: str
@@ -26,11 +30,15 @@ class SandboxConfig:
     stall_seconds: float = 30.0
     seed: int | None = None
     hostility: Hostility = PEACE
+    templates: tuple[SandboxTemplate, ...] = ()
+    keeps_window: bool = False
     host: str = "127.0.0.1"
     port: int = 0
     waba_id: str = "102290129340398"
     phone_number_id: str = "106540352242922"
     display_phone_number: str = "22320000000"
+    verified_name: str = "WhatsApp sandbox"
+    messaging_limit_tier: str = "TIER_1K"
 
     @property
     def country_code(self) -> int:

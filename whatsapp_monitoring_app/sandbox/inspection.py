@@ -25,7 +25,7 @@ async def requests(request: Request) -> Response:
 async def clear(request: Request) -> Response:
     """Forget everything. Receipts not yet sent are not sent; those on their way have arrived when this answers."""
     sandbox: Sandbox = request.app.state.sandbox
-    sandbox.phones.clear()
+    sandbox.forget()
     await sandbox.postman.rest()
     return Response(status_code=204)
 

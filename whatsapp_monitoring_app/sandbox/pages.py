@@ -24,7 +24,11 @@ def clock(moment: datetime) -> str:
     return f"{moment.astimezone():%H:%M:%S}"
 
 
-templates.env.filters["clock"] = clock
+def day_and_clock(moment: datetime) -> str:
+    return f"{moment.astimezone():%d/%m %H:%M}"
+
+
+templates.env.filters |= {"clock": clock, "day_and_clock": day_and_clock}
 
 
 async def index(request: Request) -> Response:
@@ -42,6 +46,7 @@ async def index(request: Request) -> Response:
 async def chat(request: Request) -> Response:
     sandbox: Sandbox = request.app.state.sandbox
     phone = _phone(request)
+    sender = sandbox.phones.sender_for(phone, sandbox.config.phone_number_id)
     entries = sandbox.phones.chat(phone)
     context = {
         "phone": phone,
@@ -50,6 +55,8 @@ async def chat(request: Request) -> Response:
         "texts": {entry.wamid: entry.text for entry in entries},
         "answerable": [entry for entry in entries if isinstance(entry, Message)][:-11:-1],
         "longest_text": LONGEST_TEXT,
+        "keeps_window": sandbox.config.keeps_window,
+        "window_until": sandbox.window_until(phone, sender),
     }
     return templates.TemplateResponse(request, "chat.html", context)
 

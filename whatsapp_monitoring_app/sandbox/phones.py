@@ -4,9 +4,10 @@ import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 MEMORY = 5_000
+WINDOW = timedelta(hours=24)
 
 
 def now() -> datetime:
@@ -27,6 +28,7 @@ class Message:
     to_had_plus: bool
     status: str = "accepted"
     failure_code: int | None = None
+    template: str | None = None
     received_at: datetime = field(default_factory=now)
 
     @property
@@ -124,6 +126,13 @@ class Phones:
                 return message.phone_number_id
         latest = next(reversed(self.messages.values()), None)
         return latest.phone_number_id if latest else default
+
+    def window_closes_at(self, phone: str, phone_number_id: str) -> datetime | None:
+        """24 hours after the phone last wrote to a business number; None when it never did."""
+        for reply in reversed(self.replies):
+            if (reply.phone, reply.phone_number_id) == (phone, phone_number_id):
+                return reply.received_at + WINDOW
+        return None
 
     def clear(self) -> None:
         self.messages.clear()

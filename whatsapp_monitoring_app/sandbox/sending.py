@@ -8,7 +8,6 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from whatsapp_monitoring_app.sandbox import cloud_api, receipts
 from whatsapp_monitoring_app.sandbox.behaviours import Answer
-from whatsapp_monitoring_app.sandbox.errors import Refused
 from whatsapp_monitoring_app.sandbox.phones import Message
 from whatsapp_monitoring_app.sandbox.sandbox import Sandbox
 
@@ -16,25 +15,12 @@ from whatsapp_monitoring_app.sandbox.sandbox import Sandbox
 async def send_message(request: Request) -> Response:
     sandbox: Sandbox = request.app.state.sandbox
     authorization = request.headers.get("authorization", "")
-    try:
-        message, behaviour = sandbox.receive(
-            request.path_params["phone_number_id"], authorization, await request.body()
-        )
-    except Refused as refused:
-        return _refusal(refused, sandbox)
+    message, behaviour = sandbox.receive(request.path_params["phone_number_id"], authorization, await request.body())
     hostility = sandbox.config.hostility
     if sandbox.config.webhook_url is not None and hostility.sends_receipts:
         request.state.tasks.start_soon(receipts.play, sandbox, message, behaviour)
     await anyio.sleep(hostility.answer_delay)
     return await ANSWERS[behaviour.answer](request, message)
-
-
-def _refusal(refused: Refused, sandbox: Sandbox) -> Response:
-    error = refused.error
-    if error.code is None:
-        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-        return Response(status_code=error.http_status, headers=headers)
-    return JSONResponse(cloud_api.refused(error, sandbox.random), error.http_status)
 
 
 async def _complete(request: Request, message: Message) -> Response:

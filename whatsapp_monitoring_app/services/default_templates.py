@@ -4,9 +4,10 @@ Administrators change them as they like: a text that is there is never written o
 made, and approved, under the same names; `docs/templates.md` shows how.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
-from whatsapp_monitoring_app.models import WhatsAppTemplate
+from whatsapp_monitoring_app.models import WhatsAppTemplate, languages
 
 DEFAULTS: tuple[dict[str, Any], ...] = (
     {
@@ -68,6 +69,14 @@ DEFAULTS: tuple[dict[str, Any], ...] = (
         "text_zh_hans": "{nom}，您好！您的包裹 {numero_suivi} 已到达巴马科，您可以到我们的网点领取。",
     },
 )
+
+
+def at_the_provider() -> Iterator[tuple[str, str, str]]:
+    """What is to be made at the provider: name, language there, and the text with numbered variables."""
+    for values in DEFAULTS:
+        template = WhatsAppTemplate(**values)
+        for language in template.languages(languages.DEFAULT):
+            yield template.code, languages.WHATSAPP_LANGUAGES[language], template.numbered(language)
 
 
 def provision() -> None:

@@ -12,7 +12,13 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import ErrorClass, WhatsAppInbound, WhatsAppNotification, WhatsAppOptOut
+from whatsapp_monitoring_app.models import (
+    ErrorClass,
+    WhatsAppInbound,
+    WhatsAppNotification,
+    WhatsAppOptOut,
+    WhatsAppSender,
+)
 from whatsapp_monitoring_app.providers.base import InboundEvent, PreferenceEvent, ProviderError
 from whatsapp_monitoring_app.services import cancellation, drafts, message_types, outbox
 
@@ -165,6 +171,7 @@ def _confirm(
         category="preferences",
         title=text.partition(".")[0][: drafts.LIMITS["title"]],
         priority=2,
+        sender=_code_of_sender(message),
         idempotency_key=f"opt_out:{message.provider_message_id}",
     )
     try:
@@ -173,6 +180,12 @@ def _confirm(
         logger.warning("What message %s asks is obeyed, and cannot be confirmed", message.pk)
         return None
     return notification
+
+
+def _code_of_sender(message: WhatsAppInbound) -> str:
+    """The sender whose number was written to: the answer comes from there. "" when none of ours is known by it."""
+    senders = WhatsAppSender.objects.defer("token").filter(provider=message.provider, is_active=True)
+    return next((sender.code for sender in senders if sender.account == message.account_id), "")
 
 
 def _any_office() -> str:
