@@ -18,6 +18,5 @@ def ours(language: str) -> str:
 
 
 def preferred(language: str) -> list[str]:
-    """Our languages in the order in which somebody of this one reads them best."""
-    first = ours(language)
-    return list(dict.fromkeys([first, DEFAULT, *WHATSAPP_LANGUAGES]))
+    """The languages in which somebody of this one is written to, the best first: their own, then the company's."""
+    return list(dict.fromkeys([ours(language), DEFAULT]))

@@ -89,6 +89,8 @@ class WhatsAppTemplate(models.Model):
             yield "variables", _("A variable is declared twice.")
         if not isinstance(self.samples, dict):
             yield "samples", _("The sample values are given by variable.")
+        if not self.text_fr.strip():
+            yield "text_fr", _("The French text is needed: it is what everybody gets whose language has none.")
         for language in languages.WHATSAPP_LANGUAGES:
             problem = self._problem_of(self.text(language))
             if problem:

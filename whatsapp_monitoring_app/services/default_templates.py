@@ -75,8 +75,8 @@ def at_the_provider() -> Iterator[tuple[str, str, str]]:
     """What is to be made at the provider: name, language there, and the text with numbered variables."""
     for values in DEFAULTS:
         template = WhatsAppTemplate(**values)
-        for language in template.languages(languages.DEFAULT):
-            yield template.code, languages.WHATSAPP_LANGUAGES[language], template.numbered(language)
+        for language, whatsapp_language in languages.WHATSAPP_LANGUAGES.items():
+            yield template.code, whatsapp_language, template.numbered(language)
 
 
 def provision() -> None:
