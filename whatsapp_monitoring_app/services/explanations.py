@@ -66,8 +66,14 @@ EXPLANATIONS: dict[ErrorClass, Explanation] = {
         retry_helps=False,
     ),
     ErrorClass.WINDOW_CLOSED: Explanation(
-        _("The client has not written to us in the last 24 hours: WhatsApp then refuses free text."),
-        _("Ask the client to write one word to our number, then retry; or call them."),
+        _(
+            "The client has not written to us in the last 24 hours: WhatsApp then refuses free text, "
+            "and no approved template can say this message."
+        ),
+        _(
+            "Ask the client to write one word to our number, then retry; or call them. "
+            "An administrator can make a template for this type of message."
+        ),
         retry_helps=True,
     ),
     ErrorClass.MESSAGE_PERMANENT: Explanation(
@@ -77,7 +83,7 @@ EXPLANATIONS: dict[ErrorClass, Explanation] = {
     ),
     ErrorClass.TEMPLATE_STOP: Explanation(
         _("The message template is paused or not approved by WhatsApp."),
-        _("Tell an administrator: the template must be approved again."),
+        _("Tell an administrator. The message waits, and leaves by itself once the template is approved."),
         retry_helps=False,
     ),
     ErrorClass.ACCOUNT_STOP: Explanation(
