@@ -17,6 +17,7 @@ from django.db import connection
 from tests.waiting import eventually
 from ts_air_cargo import embedded
 from ts_air_cargo.celery import app
+from whatsapp_monitoring_app.models import WhatsAppTemplate
 from whatsapp_monitoring_app.sandbox import RunningSandbox
 from whatsapp_monitoring_app.services import shared_memory
 
@@ -35,6 +36,12 @@ class Stack:
 
     def messages_to(self, telephone: str) -> list[dict[str, Any]]:
         return [message for message in self.messages() if message["to"] == telephone]
+
+    def notices_to(self, telephone: str) -> list[str]:
+        """The free texts in what they got outside the 24-hour window: without the words of the general template."""
+        before, _, after = WhatsAppTemplate.objects.get(code="avis").text_fr.partition("{texte}")
+        texts = [message["text"] for message in self.messages_to(telephone)]
+        return [text.removeprefix(before).removesuffix(after) for text in texts]
 
     def requests(self) -> list[dict[str, Any]]:
         """Every send request that the sandbox saw, refused ones included."""

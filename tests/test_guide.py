@@ -102,7 +102,7 @@ def test_the_sample_that_sends_from_china_sends(stack: Stack, make_user: Callabl
     task = sample("send").run(user=user)["task"]
 
     eventually(lambda: stack.messages_to(user.telephone), "the message arrived")
-    assert [message["text"] for message in stack.messages_to(user.telephone)] == ["Votre colis est expédié!"]
+    assert stack.notices_to(user.telephone) == ["Votre colis est expédié!"]
     assert kind_of(row_of(task)) == (user, user.telephone, "agent_chine", "expedition", "colis_status", 2)
     assert row_of(task).title == "Expédition colis"
 
@@ -112,7 +112,7 @@ def test_the_sample_that_sends_from_mali_sends(stack: Stack, make_user: Callable
     task = sample("send from Mali").run(client_user=user)["task"]
 
     eventually(lambda: stack.messages_to(user.telephone), "the message arrived")
-    assert [message["text"] for message in stack.messages_to(user.telephone)] == ["Votre colis est arrivé au Mali!"]
+    assert stack.notices_to(user.telephone) == ["Votre colis est arrivé au Mali!"]
     assert kind_of(row_of(task)) == (user, user.telephone, "agent_mali", "delivery", "colis_arrival", 2)
     assert row_of(task).title == "Arrivée colis"
 
@@ -250,7 +250,7 @@ def test_the_parcel_samples_and_our_own_functions_send_the_same_kind_of_message(
         assert kind_of(row_of(theirs(colis))) == kind_of(row_of(ours(other)))
         # One that still waited would be cancelled by the newer fact.
         eventually(partial(has_arrived, stack, count), f"{count} messages arrived")
-    texts = [message["text"] for message in stack.messages_to(JEAN)]
+    texts = stack.notices_to(JEAN)
     assert texts.count(f"📦 Nouveau colis {colis.numero_suivi} créé pour Jean Dupont") == 1
     assert texts.count(f"🎉 Votre colis {colis.numero_suivi} est arrivé au Mali! Venez le récupérer.") == 1
     assert len([text for text in texts if other.numero_suivi in text]) == 2

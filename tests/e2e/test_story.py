@@ -69,7 +69,7 @@ def test_from_the_login_to_a_message_that_was_read(
     expect(page.locator("#live")).to_contain_text("Essai 1")
 
     account, colis = eventually(lambda: _two_messages(stack), "both messages reached the client's telephone")
-    assert "Nouveau colis TS" in colis["text"]
+    assert "nous avons reçu votre colis TS" in colis["text"]
     the_client_chooses_a_password(page, account["text"])
     assert complaints == []
 
@@ -98,7 +98,7 @@ def test_a_reply_of_the_client_arrives_and_the_sandbox_shows_the_chat(
     send_whatsapp_async(make_user(CLIENT_NUMBER), "Votre colis est arrivé", "agent_mali")
     eventually(lambda: stack.messages_to(CLIENT_NUMBER), "the message is on the telephone")
     desktop.goto(f"{stack.sandbox.url}/phones/{CLIENT_NUMBER.removeprefix('+')}")
-    expect(desktop.get_by_text("Votre colis est arrivé").first).to_be_visible()
+    expect(desktop.get_by_text("vous informe : Votre colis est arrivé").first).to_be_visible()
     desktop.get_by_role("textbox").fill("Merci, je viens demain")
     desktop.get_by_role("button", name="Send").click()
 

@@ -15,7 +15,17 @@ from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
 
 from tests.outages import redis_away
-from tests.whatsapp_monitoring_app.scripts import NOW, Provider, accepted, at_once, attempt, change, post, snapshot
+from tests.whatsapp_monitoring_app.scripts import (
+    NOW,
+    Provider,
+    accepted,
+    at_once,
+    attempt,
+    change,
+    open_window,
+    post,
+    snapshot,
+)
 from tests.whatsapp_monitoring_app.twilio_says import ACCOUNT_SID, SID, TOKEN, answered, refused
 from whatsapp_monitoring_app.models import (
     Status,
@@ -55,6 +65,7 @@ def forget_questions() -> None:
 def sent(number: int = 0, at: datetime = NOW) -> WhatsAppNotification:
     """A message that Twilio took; `number` makes another one, to somebody else."""
     sid = SID if number == 0 else f"SM{number:032}"
+    open_window(number=f"+2237612{number:04}", at=at)
     return attempt(post(at, phone_number=f"+2237612{number:04}"), Provider(answered(sid=sid)), at)
 
 
@@ -154,6 +165,7 @@ def test_the_question_names_account_and_message():
 
 def test_a_provider_that_cannot_be_asked_is_not_asked():
     WhatsAppSender.objects.update(provider="cloud_api")
+    open_window()
     attempt(post(), Provider(accepted()))
     wire = says("delivered")
     assert polling.poll(DUE, wire) == 0

@@ -80,6 +80,7 @@ BROKEN_PROMISES: dict[str, dict[str, Any]] = {
     "status_is_known": {"status": "lost", "next_attempt_at": None},
     "priority_from_1_to_5": {"priority": 6},
     "error_class_is_known": {"error_class": "mysterious"},
+    "media_has_a_link": {"media": "image"},
     "waiting_has_a_next_attempt": {"next_attempt_at": None},
     "sending_has_a_claim": {"status": Status.SENDING, "next_attempt_at": None},
     "unconfirmed_has_a_deadline": {"status": Status.UNCONFIRMED, "next_attempt_at": None},
@@ -142,6 +143,8 @@ def test_two_notifications_never_share_a_provider_message():
         ("one_attempt_per_number", {}),
         ("trigger_is_known", {"number": 2, "trigger": "whim"}),
         ("outcome_is_known", {"number": 2, "outcome": "maybe"}),
+        ("route_is_known", {"number": 2, "route": "detour"}),
+        ("form_is_known", {"number": 2, "form": "poem"}),
     ],
 )
 def test_the_database_refuses_an_attempt_that_breaks_a_promise(promise: str, broken: dict[str, Any]):
