@@ -39,7 +39,8 @@ class Dialect:
 
     `accepted` holds the id `message_id`. `echo` is a refusal that repeats a text in its own words. `sign` makes a
     payload authentic, for the account whose token is TOKEN; `forge` are ways to fail at it. `receipt` is the payload
-    that says this word of the message `message_id`; `inbound` the one in which NUMBER writes STOP to us.
+    that says this word of the message `message_id`; `inbound` the one in which NUMBER writes STOP to us; `notices` are
+    those about our templates and accounts. `facts` are answers to other questions than to send something.
     """
 
     provider: base.Provider
@@ -59,21 +60,23 @@ class Dialect:
     words: Mapping[str, Kind] = field(default_factory=dict)
     unknown_words: tuple[str, ...] = ()
     inbound: bytes = b""
+    notices: tuple[bytes, ...] = ()
+    facts: tuple[HttpAnswer, ...] = ()
 
     @property
     def account(self) -> base.Account:
-        return base.Account(self.account_id, self.token, self.address)
+        return base.Account(self.account_id, self.token, self.address, "102290129340398")
 
     @property
     def payloads(self) -> list[bytes]:
-        """Every example of a webhook's payload."""
+        """Every example of a webhook's payload about messages."""
         receipts = [self.receipt(word) for word in (*self.words, *self.unknown_words)] if self.receipt else []
         return [*receipts, *([self.inbound] if self.inbound else [])]
 
     @property
     def answers(self) -> list[HttpAnswer]:
         """Every example of an answer."""
-        return [self.accepted, *self.refusals.values(), *self.uncertain, *self.malformed]
+        return [self.accepted, *self.refusals.values(), *self.uncertain, *self.malformed, *self.facts]
 
 
 # --- WhatsApp Cloud API
@@ -93,6 +96,89 @@ def _meta_receipt(word: str) -> bytes:
     errors = {"errors": [error]} if word == "failed" else {}
     status = {"id": "wamid.one", "status": word, "timestamp": str(int(NOW.timestamp())), "recipient_id": "22376123456"}
     return _meta_payload(statuses=[status | errors])
+
+
+def _meta_notice(field: str, **value: Any) -> bytes:
+    entry = {"id": "102290129340398", "time": 1751247548, "changes": [{"field": field, "value": value}]}
+    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+
+
+META_TEMPLATE = {
+    "message_template_id": 1689556908129832,
+    "message_template_name": "colis_arrive",
+    "message_template_language": "fr",
+}
+META_NOTICES = (
+    _meta_notice(
+        "message_template_status_update",
+        **META_TEMPLATE,
+        event="REJECTED",
+        reason="INVALID_FORMAT",
+        message_template_category="UTILITY",
+        rejection_info={"reason": "Parameters stand side by side.", "recommendation": "Put words between them."},
+        other_info={"title": "FIRST_PAUSE", "description": "Paused for 3 hours."},
+        disable_info={"disable_date": 1751234563},
+    ),
+    _meta_notice("message_template_quality_update", **META_TEMPLATE, new_quality_score="YELLOW"),
+    _meta_notice("template_category_update", **META_TEMPLATE, previous_category="UTILITY", new_category="MARKETING"),
+    _meta_notice(
+        "template_category_update",
+        **META_TEMPLATE,
+        correct_category="MARKETING",
+        new_category="UTILITY",
+        category_update_timestamp=1760711433,
+    ),
+    _meta_notice(
+        "phone_number_quality_update",
+        display_phone_number="15550783881",
+        event="FLAGGED",
+        max_daily_conversations_per_business="TIER_2K",
+    ),
+    _meta_notice(
+        "business_capability_update", max_daily_conversations_per_business=2000, max_phone_numbers_per_waba=25
+    ),
+    _meta_notice(
+        "account_update",
+        event="ACCOUNT_RESTRICTION",
+        phone_number="15550783881",
+        restriction_info=[{"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": 1641330498}],
+        violation_info={"violation_type": "SPAM"},
+        ban_info={"waba_ban_state": "DISABLE", "waba_ban_date": "April 17, 2025"},
+        waba_info={"waba_id": "980198427658004"},
+    ),
+    _meta_notice(
+        "account_alerts",
+        entity_type="BUSINESS",
+        alert_info={"alert_severity": "WARNING", "alert_type": "OBA_REJECTED", "alert_description": "No."},
+    ),
+    _meta_notice("account_review_update", decision="APPROVED"),
+)
+META_FACTS = (
+    json_answer(
+        200,
+        {
+            "data": [
+                {
+                    "name": "colis_arrive",
+                    "language": "fr",
+                    "status": "APPROVED",
+                    "category": "UTILITY",
+                    "parameter_format": "NAMED",
+                    "quality_score": {"score": "GREEN"},
+                    "rejected_reason": "NONE",
+                    "components": [
+                        {"type": "HEADER", "format": "TEXT", "text": "{{ville}}"},
+                        {"type": "BODY", "text": "Bonjour {{prenom}}"},
+                        {"type": "BUTTONS", "buttons": [{"type": "URL", "url": "https://cargo.example/{{1}}"}]},
+                    ],
+                }
+            ],
+            "paging": {"cursors": {"after": "QVFI"}, "next": "https://graph.example/next"},
+        },
+    ),
+    json_answer(200, {"data": {"is_valid": True, "expires_at": 1793433600, "type": "USER", "application": "Cargo"}}),
+    json_answer(200, {"status": "CONNECTED", "verified_name": "Cargo", "display_phone_number": "+1 555-078-3881"}),
+)
 
 
 def _meta_signature(body: bytes, secret: str = APP_SECRET) -> str:
@@ -145,6 +231,8 @@ CLOUD_API = Dialect(
             }
         ],
     ),
+    notices=META_NOTICES,
+    facts=META_FACTS,
 )
 
 # --- WaChap
@@ -194,6 +282,10 @@ WACHAP = Dialect(
     inbound=json.dumps(
         {"event": "message.received", "data": {"from": NUMBER, "content": "STOP", "accountId": "acc_7"}}
     ).encode(),
+    facts=(
+        json_answer(200, {"success": True, "accounts": [{"id": "acc_7", "status": "connected"}]}),
+        json_answer(200, {"success": True, "results": [{"isOnWhatsApp": True}, {"isOnWhatsApp": False}]}),
+    ),
 )
 
 # --- Console

@@ -11,7 +11,7 @@ from django.test import override_settings
 from tests.whatsapp_monitoring_app.scripts import TEXT, accepted, json_answer, refused
 from whatsapp_monitoring_app.models import ErrorClass
 from whatsapp_monitoring_app.providers import base, content
-from whatsapp_monitoring_app.providers.base import Accepted, Health, HttpAnswer, Refused, Uncertain
+from whatsapp_monitoring_app.providers.base import Accepted, HttpAnswer, Refused, Uncertain
 from whatsapp_monitoring_app.providers.cloud_api import CODES_BY_CLASS, CloudApi
 
 ACCOUNT = base.Account("106540352242922", "EAAsecret")
@@ -75,22 +75,22 @@ def test_an_answer_names_the_message_that_it_answers():
     assert "context" not in body_of(content.Text("Oui"))
 
 
-def template(**parts: Any) -> dict[str, Any]:
-    body = body_of(content.Template("colis_arrive", "fr_FR", text=TEXT, **parts))
+def template(name: str = "colis_arrive", **parts: Any) -> dict[str, Any]:
+    body = body_of(content.Template(name, "fr_FR", text=TEXT, **parts))
     assert (body["type"], body["to"], body["biz_opaque_callback_data"]) == ("template", "+22376123456", "4f2b")
     assert "text" not in body
     return body["template"]
 
 
 def test_a_template_without_variables_has_no_components():
-    assert template() == {"name": "colis_arrive", "language": {"code": "fr_FR"}}
+    assert template() == {"name": "colis_arrive", "language": {"policy": "deterministic", "code": "fr_FR"}}
     assert template(body={}) == template()
 
 
 def test_the_values_of_a_template_stand_in_order():
     assert template(body=("Awa", "TS1A2B3C4D")) == {
         "name": "colis_arrive",
-        "language": {"code": "fr_FR"},
+        "language": {"policy": "deterministic", "code": "fr_FR"},
         "components": [
             {"type": "body", "parameters": [{"type": "text", "text": "Awa"}, {"type": "text", "text": "TS1A2B3C4D"}]}
         ],
@@ -122,6 +122,11 @@ def test_a_template_may_have_a_header_whose_media_bear_no_caption(
     header: content.Text | content.Image | content.Document, parameter: dict[str, Any]
 ):
     assert template(header=header)["components"] == [{"type": "header", "parameters": [parameter]}]
+
+
+def test_the_variable_of_a_header_may_have_a_name():
+    (component,) = template(header=content.Text("Bamako"), header_name="ville")["components"]
+    assert component["parameters"] == [{"type": "text", "parameter_name": "ville", "text": "Bamako"}]
 
 
 def test_a_templates_buttons_carry_what_varies_in_them():
@@ -160,6 +165,22 @@ def test_the_components_come_in_the_order_of_the_template():
         (content.Template("t", "fr", header=content.Text("")), "template.header"),
         (content.Template("t", "fr", header=content.Image("http://cargo.example/a.png")), "template.header.link"),
         (content.Template("t", "fr", header=content.Document(LINK, "a.docx")), "template.header.filename"),
+        (content.Template("t", "fr", header=content.Text("x" * 61)), "template.header"),
+        (content.Template("t", "fr", header=content.Text("two\nlines")), "template.header"),
+        (content.Template("t" * 513, "fr"), "template.name"),
+        (content.Template("t", "fr", {"": "Awa"}), "template.body"),
+        (content.Template("t", "fr", ("x" * 32769,)), "template.body"),
+        (content.Template("t", "fr", ("x" * 1025,), header=content.Text("Bamako")), "template.body"),
+        (content.Template("t", "fr", ("x" * 1025,), buttons=(content.UrlButton(0, "x"),)), "template.body"),
+        (content.Template("t", "fr", buttons=(content.UrlButton(0, ""),)), "template.buttons"),
+        (content.Template("t", "fr", buttons=(content.UrlButton(0, "x" * 2001),)), "template.buttons"),
+        (content.Template("t", "fr", buttons=(content.UrlButton(10, "x"),)), "template.buttons"),
+        (content.Template("t", "fr", buttons=(content.UrlButton(-1, "x"),)), "template.buttons"),
+        (content.Template("t", "fr", buttons=(content.QuickReply(0, " "),)), "template.buttons"),
+        (
+            content.Template("t", "fr", buttons=(content.QuickReply(1, "stop"), content.UrlButton(1, "x"))),
+            "template.buttons",
+        ),
         (content.Image("https://"), "image.link"),
         (content.Image("https://[::1"), "image.link"),
         (content.Document(LINK, caption="x" * 1025), "document.caption"),
@@ -172,49 +193,14 @@ def test_what_meta_would_refuse_is_refused_here(what: content.Content, field: st
     assert str(refusal.value).startswith(f"{field}: ")
 
 
-@override_settings(WHATSAPP_CLOUD_API_URL="https://graph.example", WHATSAPP_CLOUD_API_VERSION="v26.0")
-def test_the_health_of_a_number_is_asked_for_without_sending_anything():
-    request = cloud_api.health_request(ACCOUNT)
-    fields = "verified_name,quality_rating,messaging_limit_tier,status,platform_type"
-    assert request.url == f"https://graph.example/v26.0/106540352242922?fields={fields}"
-    assert (request.method, request.body) == ("GET", b"")
-    assert request.headers == {"Authorization": "Bearer EAAsecret"}
-
-
-NUMBER_FACTS = {
-    "verified_name": "TS Air Cargo",
-    "quality_rating": "GREEN",
-    "messaging_limit_tier": "TIER_1K",
-    "status": "CONNECTED",
-    "platform_type": "CLOUD_API",
-    "id": "106540352242922",
-}
-
-
-@pytest.mark.parametrize(
-    ("status", "is_connected"),
-    [
-        ("CONNECTED", True), ("FLAGGED", True), ("RESTRICTED", True), ("RATE_LIMITED", True), ("BANNED", False),
-        ("DISCONNECTED", False), ("PENDING", False), ("OFFLINE", False), ("UNKNOWN", None), ("NEW_WORD", None),
-    ],
-)  # fmt: skip
-def test_metas_word_says_whether_a_number_is_connected(status: str, is_connected: bool | None):
-    health = cloud_api.read_health(json_answer(200, NUMBER_FACTS | {"status": status}), ACCOUNT)
-    assert health == Health(is_connected, f"{status}, TS Air Cargo, CLOUD_API", "GREEN", "TIER_1K")
-
-
-@pytest.mark.parametrize(
-    ("answer", "health"),
-    [
-        (refused(190, 401), Health(False, "190 (#190) No – Some detail.")),
-        (refused(131016, 503), Health(None, "131016 (#131016) No – Some detail.")),
-        (HttpAnswer(502, b"<html>"), Health(None, "HTTP 502")),
-        (json_answer(200, {"id": "1"}), Health(None, "HTTP 200")),
-        (json_answer(200, {"quality_rating": None, "status": {}}), Health(None, "HTTP 200")),
-    ],
-)
-def test_what_meta_does_not_say_of_a_number_is_not_known(answer: HttpAnswer, health: Health):
-    assert cloud_api.read_health(answer, ACCOUNT) == health
+def test_what_meta_just_takes_is_sent():
+    template(
+        name="t" * 512,
+        header=content.Text("x" * 60),
+        body=("x" * 1024, "four    spaces"),
+        buttons=(content.UrlButton(0, "x" * 2000), content.QuickReply(9, "stop")),
+    )
+    template(body=("x" * 32768,))
 
 
 @override_settings(WHATSAPP_CLOUD_API_VERSION="v99.0")

@@ -104,8 +104,10 @@ def test_a_template_that_was_put_out_of_use_takes_no_new_messages_and_still_send
 @pytest.mark.parametrize("kind", ["image", "document"])
 def test_media_leave_with_the_text_below_them_at_every_try(kind: str):
     open_window()
-    name = {"document_name": "facture.pdf"} if kind == "document" else {}
-    notification = post(message_content="Voici", **{f"{kind}_url": LINK}, **name)
+    fields: dict[str, Any] = {f"{kind}_url": LINK}
+    if kind == "document":
+        fields["document_name"] = "facture.pdf"
+    notification = post(message_content="Voici", **fields)
     provider = Provider(accepted())
     attempt(notification, provider)
     (body,) = provider.bodies

@@ -1,8 +1,10 @@
 """One request over real sockets: what is certain when the answer does not come."""
 
 import email.utils
+import logging
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -276,3 +278,34 @@ def test_a_netrc_file_and_a_proxy_do_not_change_the_request(tmp_path: Path, monk
     with serving(saying()) as server:
         transport.send(request_to(server.url))
     assert b"\r\nAuthorization: Bearer EAA\r\n" in server.requests[0]
+
+
+# --- A token in an address
+
+SECRET = "EAAverysecret"
+
+
+def malformed_headers(connection: socket.socket) -> None:
+    """An answer about which urllib3 warns, and shows the address."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\xffbad\r\n\r\n{}")
+
+
+@pytest.mark.parametrize("answer", [saying(), hang_up, malformed_headers], ids=["answers", "hangs up", "garbles"])
+def test_an_address_is_neither_logged_nor_shown(answer: Answer, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    shown = ""
+    with serving(answer) as server:
+        request = HttpRequest(f"{server.url}?input_token={SECRET}", {"Authorization": f"Bearer {SECRET}"}, b"{}")
+        try:
+            transport.send(request)
+        except NoAnswer:
+            shown = traceback.format_exc()
+    assert any(SECRET.encode() in sent for sent in server.requests)
+    assert SECRET not in caplog.text + repr(request) + shown
+
+
+def test_an_address_where_nobody_listens_is_not_shown(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(NotSent) as error:
+        transport.send(HttpRequest(f"http://127.0.0.1:9/debug_token?input_token={SECRET}", {}))
+    assert SECRET not in "".join(traceback.format_exception(error.value)) + caplog.text

@@ -21,7 +21,7 @@ from whatsapp_monitoring_app.providers.base import (
     Refused,
     Uncertain,
 )
-from whatsapp_monitoring_app.providers.wachap import WaChap, check_numbers_request, read_number_check
+from whatsapp_monitoring_app.providers.wachap import WaChap
 
 ACCOUNT = base.Account("acc_7", "wch_secret")
 LINK = "https://cargo.example/recu.pdf"
@@ -335,7 +335,7 @@ def test_the_health_of_an_account_is_in_the_gateways_list(answer: HttpAnswer, he
 
 @override_settings(WACHAP_API_URL="https://gateway.example/v1")
 def test_numbers_are_checked_without_sending_anything():
-    request = check_numbers_request(ACCOUNT, [NUMBER, "+8613812345678"])
+    request = wachap.number_check_request(ACCOUNT, [NUMBER, "+8613812345678"])
     assert (request.method, request.url) == ("POST", "https://gateway.example/v1/whatsapp/contacts/check")
     assert json.loads(request.body) == {"accountId": "acc_7", "phones": [NUMBER, "+8613812345678"]}
     assert "wch_secret" not in request.url + request.body.decode() + repr(request)
@@ -355,7 +355,7 @@ def test_numbers_are_checked_without_sending_anything():
     ],
 )
 def test_what_the_gateway_does_not_say_about_a_number_is_not_known(answer: HttpAnswer, found: list[bool | None]):
-    assert read_number_check(answer) == found
+    assert wachap.read_number_check(answer) == found
 
 
 def test_the_moment_of_these_tests_is_what_they_say():

@@ -80,7 +80,7 @@ class TestWindow:
         notification = post()
         body = said(notification)
         assert (body["type"], body["template"]["name"]) == ("template", "avis")
-        assert body["template"]["language"] == {"code": "fr"}
+        assert body["template"]["language"]["code"] == "fr"
         assert values(body) == [TEXT]
         (record,) = notification.attempts.all()
         assert (record.form, record.template_name, record.template_language) == ("template", "avis", "fr")
@@ -211,7 +211,7 @@ class TestOwnTemplate:
     def test_it_leaves_by_its_code_in_the_clients_language(self):
         notification = post(message_content="", template="colis_arrive", params=PARAMS, language="zh-hans")
         body = said(notification)
-        assert (body["template"]["name"], body["template"]["language"]) == ("colis_arrive", {"code": "zh_CN"})
+        assert (body["template"]["name"], body["template"]["language"]["code"]) == ("colis_arrive", "zh_CN")
         assert values(body) == list(PARAMS.values())
         assert notification.message_content == WhatsAppTemplate.objects.get(code="colis_arrive").render(
             "zh-hans", PARAMS
@@ -225,7 +225,7 @@ class TestOwnTemplate:
     def test_a_language_that_the_provider_has_not_approved_gives_way_to_one_that_it_has(self):
         known_at_meta("colis_arrive", ["1", "2"])
         notification = post(message_content="", template="colis_arrive", params=PARAMS, language="zh-hans")
-        assert said(notification)["template"]["language"] == {"code": "fr"}
+        assert said(notification)["template"]["language"]["code"] == "fr"
         (record,) = notification.attempts.all()
         assert record.text.startswith("Bonjour Awa Traoré")
 
@@ -285,7 +285,7 @@ class TestOwnTemplate:
         )
         known_at_meta("arrivee_v2", ["1"], language="fr_FR", url_buttons=[1])
         body = said(post(message_content="", template="colis_arrive", params=PARAMS))
-        assert (body["template"]["name"], body["template"]["language"]) == ("arrivee_v2", {"code": "fr_FR"})
+        assert (body["template"]["name"], body["template"]["language"]["code"]) == ("arrivee_v2", "fr_FR")
         text, button = body["template"]["components"]
         assert [one["text"] for one in text["parameters"]] == ["Awa Traoré"]
         assert (button["sub_type"], str(button["index"])) == ("url", "1")
@@ -305,7 +305,10 @@ class TestOwnTemplate:
         notification = post(message_content="", template="colis_arrive", params=PARAMS)
         assert fate(notification) == (Status.PENDING, ErrorClass.TEMPLATE_STOP, 0)
         WhatsAppTemplateName.objects.create(
-            template=notification.template, sender=sender, language="fr", name="HX0123456789abcdef"
+            template=WhatsAppTemplate.objects.get(code="colis_arrive"),
+            sender=sender,
+            language="fr",
+            name="HX0123456789abcdef",
         )
         provider = Provider(accepted())
         attempt(notification, provider, notification.next_attempt_at or NOW)

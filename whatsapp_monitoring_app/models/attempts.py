@@ -58,7 +58,7 @@ class WhatsAppAttempt(models.Model):
     route = models.CharField(_("why this sender"), max_length=10, choices=RouteChoice, blank=True)
     route_reason = models.TextField(_("why not the message’s own"), blank=True)
     form = models.CharField(_("form"), max_length=10, choices=Form, blank=True)
-    template_name = models.CharField(_("provider’s template"), max_length=200, blank=True)
+    template_name = models.CharField(_("provider’s template"), max_length=512, blank=True)
     template_language = models.CharField(_("its language"), max_length=20, blank=True)
     text = models.TextField(
         _("text"), blank=True, help_text=_("What was said, where it is not the notification’s own text.")

@@ -148,7 +148,7 @@ class WhatsAppTemplateName(models.Model):
         _("language"), max_length=10, choices=[(code, code) for code in languages.WHATSAPP_LANGUAGES]
     )
     name = models.CharField(
-        _("name at the provider"), max_length=200, help_text=_("For Twilio: the ContentSid, which begins with HX.")
+        _("name at the provider"), max_length=512, help_text=_("For Twilio: the ContentSid, which begins with HX.")
     )
     provider_language = models.CharField(
         _("language at the provider"), max_length=20, blank=True, help_text=_("Empty: fr, en, zh_CN.")
@@ -217,7 +217,7 @@ class WhatsAppProviderTemplate(models.Model):
 
     provider = models.CharField(_("provider"), max_length=20)
     business_account_id = models.CharField(_("business account"), max_length=80)
-    name = models.CharField(_("name"), max_length=200)
+    name = models.CharField(_("name"), max_length=512)
     language = models.CharField(_("language"), max_length=20)
     status = models.CharField(_("status"), max_length=40, blank=True)
     category = models.CharField(_("category"), max_length=40, blank=True)

@@ -57,8 +57,6 @@ class Provider(ABC):
     has_receipts = True
     # Whether it takes free text only within 24 hours of the client's last message.
     has_window = True
-    # Whether its templates have names that we choose; else an id that it gives.
-    names_templates = True
     text_limit = 4096  # characters
     # What it posts to our webhook, and the kind and text of the answer that it wants.
     content_types: tuple[str, ...] = ("application/json",)
@@ -67,7 +65,7 @@ class Provider(ABC):
     dates_receipts = True
     # Whether it says what became of a message when it is asked.
     can_be_asked = False
-    # Whether it lists the templates that it has approved or refused.
+    # Whether its templates have names that we choose, and it lists those that it has approved or refused.
     has_templates = False
     # Whether it says which numbers are on WhatsApp.
     can_check_numbers = False
@@ -122,7 +120,7 @@ class Provider(ABC):
         return []
 
     def notices(self, payload: Mapping[str, Any]) -> list[TemplateEvent | AccountEvent]:
-        """What it says of our templates and accounts, in a webhook's payload; a provider that does not tell has none."""
+        """What it says of our templates and accounts, in a webhook's payload; one that does not tell has none."""
         return []
 
     def health_request(self, account: Account) -> HttpRequest | None:

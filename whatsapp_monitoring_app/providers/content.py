@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 LINK_LIMIT = 2000  # characters; ours
-CAPTION_LIMIT = 1024  # characters; Meta, "Image messages" and "Document messages"
+# Characters; Meta, pages "Image messages", "Document messages", "Template components" and "Messages > Text object".
+CAPTION_LIMIT = 1024
+NAME_LIMIT = 512
+HEADER_LIMIT = 60
+VALUE_LIMIT, VALUE_LIMIT_ALONE = 1024, 32768  # with a header or buttons, and without
+ADDRESS_LIMIT = 2000
+BUTTONS = range(10)  # the places of a template's buttons
 
 
 class Unsendable(ValueError):
@@ -61,7 +67,8 @@ class Template:
     """A text that the provider has approved, by its name there, with the values of its variables.
 
     `body` holds the values in order, or by name for templates whose variables have names. `language` is the provider's
-    word for it. `buttons` are those with a variable part. `text` is what the client will read.
+    word for it. `buttons` are those with a variable part. `text` is what the client will read. `header_name` is the
+    name of the variable in the header, for templates whose variables have names.
     """
 
     name: str
@@ -70,6 +77,7 @@ class Template:
     header: Text | Image | Document | None = None
     buttons: tuple[UrlButton | QuickReply, ...] = ()
     text: str = field(default="", repr=False)
+    header_name: str = ""
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -109,7 +117,7 @@ def _problems(content: Content, text_limit: int) -> Iterator[Unsendable]:
         case Document(link, _filename, caption):
             yield from _media_problems("document", link, caption)
         case Template():
-            yield from _template_problems(content, text_limit)
+            yield from _template_problems(content)
 
 
 def _text_problems(name: str, body: str, limit: int) -> Iterator[Unsendable]:
@@ -139,14 +147,25 @@ def is_https(link: str) -> bool:
     return parts.scheme == "https" and bool(parts.hostname)
 
 
-def _template_problems(template: Template, text_limit: int) -> Iterator[Unsendable]:
+def _template_problems(template: Template) -> Iterator[Unsendable]:
     for name in ("name", "language"):
-        if not getattr(template, name):
+        if not getattr(template, name).strip():
             yield Unsendable(f"template.{name}", "is empty")
-    yield from _value_problems(template.values)
-    match template.header:
+    if len(template.name) > NAME_LIMIT:
+        yield Unsendable("template.name", f"has {len(template.name)} characters; {NAME_LIMIT} is the most")
+    if isinstance(template.body, Mapping) and not all(name.strip() for name in template.body):
+        yield Unsendable("template.body", "has a value without a name")
+    limit = VALUE_LIMIT if template.header or template.buttons else VALUE_LIMIT_ALONE
+    for value in template.values:
+        yield from _value_problems("template.body", value, limit)
+    yield from _header_problems(template.header)
+    yield from _button_problems(template.buttons)
+
+
+def _header_problems(header: Text | Image | Document | None) -> Iterator[Unsendable]:
+    match header:
         case Text(body):
-            yield from _text_problems("template.header", body, text_limit)
+            yield from _value_problems("template.header", body, HEADER_LIMIT)
         case Image(link, _):
             yield from _link_problems("template.header.link", link)
         case Document(link, filename, _):
@@ -155,9 +174,23 @@ def _template_problems(template: Template, text_limit: int) -> Iterator[Unsendab
                 yield Unsendable("template.header.filename", "is not a PDF file")
 
 
-def _value_problems(values: tuple[str, ...]) -> Iterator[Unsendable]:
-    if any(not value.strip() for value in values):
-        yield Unsendable("template.body", "has an empty value")
-    # Meta refuses them in a variable (132012).
-    if any("\n" in value or "\t" in value or "     " in value for value in values):
-        yield Unsendable("template.body", "has a value with a line break, a tab or more than four spaces in a row")
+def _button_problems(buttons: tuple[UrlButton | QuickReply, ...]) -> Iterator[Unsendable]:
+    places = [button.index for button in buttons]
+    if len(set(places)) < len(places) or not set(places).issubset(BUTTONS):
+        yield Unsendable("template.buttons", "has a place twice, or one that no button can have")
+    for button in buttons:
+        match button:
+            case UrlButton(_, suffix):
+                yield from _value_problems("template.buttons", suffix, ADDRESS_LIMIT)
+            case QuickReply(_, payload) if not payload.strip():
+                yield Unsendable("template.buttons", "has an empty payload")
+
+
+def _value_problems(name: str, value: str, limit: int) -> Iterator[Unsendable]:
+    if not value.strip():
+        yield Unsendable(name, "has an empty value")
+    if len(value) > limit:
+        yield Unsendable(name, f"has a value of {len(value)} characters; {limit} is the most")
+    # Meta refuses them in a variable (132018).
+    if any(wrong in value for wrong in ("\n", "\r", "\t", "     ")):
+        yield Unsendable(name, "has a value with a line break, a tab or more than four spaces in a row")

@@ -70,16 +70,17 @@ def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -
         ) as response:
             body = _read(response.raw, deadline=time.monotonic() + READ_SECONDS)
             return HttpAnswer(response.status_code, body, _retry_after(response.headers.get("Retry-After")))
-    except requests.ConnectTimeout as error:
-        raise NotSent("no connection in time") from error
+    # Without what was behind it, which shows the address; and an address may hold a token.
+    except requests.ConnectTimeout:
+        raise NotSent("no connection in time") from None
     except UNSENDABLE as error:
-        raise Unsendable(type(error).__name__) from error
+        raise Unsendable(type(error).__name__) from None
     except requests.RequestException as error:
         if _never_connected(error):
-            raise NotSent("no connection") from error
-        raise NoAnswer(type(error).__name__) from error
+            raise NotSent("no connection") from None
+        raise NoAnswer(type(error).__name__) from None
     except (OSError, HTTPException, HTTPError) as error:
-        raise NoAnswer(type(error).__name__) from error
+        raise NoAnswer(type(error).__name__) from None
 
 
 def _print(request: HttpRequest) -> HttpAnswer:

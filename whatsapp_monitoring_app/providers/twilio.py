@@ -75,7 +75,6 @@ CLASS_BY_CODE = {str(code): error_class for error_class, codes in CODES_BY_CLASS
 class Twilio(Provider):
     code = "twilio"
     error_codes = CLASS_BY_CODE
-    names_templates = False
     text_limit = 1600
     content_types = ("application/x-www-form-urlencoded", "application/json")
     # An empty TwiML document: no answer to the person. Any other kind of body is reported as an error (12300).

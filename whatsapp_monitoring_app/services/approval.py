@@ -71,7 +71,7 @@ def _name(template: WhatsAppTemplate, language: str, sender: WhatsAppSender) -> 
         template=template, sender=sender, language=language
     )
     name = given.first()
-    if name is None and not providers.get(sender.provider).names_templates:
+    if name is None and not providers.get(sender.provider).has_templates:
         raise _unusable(sender, f"“{template.code}” has no name at the provider of “{sender.code}”.")
     return name or WhatsAppTemplateName(template=template, sender=sender, language=language, name=template.code)
 
@@ -96,6 +96,7 @@ class Approved:
             language=self.name.whatsapp_language,
             body=self._body(params),
             header=self._header(params.get(self.name.header_variable, ""), media),
+            header_name=self._header_name,
             buttons=self._buttons([params[name] for name in self.name.button_variables]),
             text=text,
         )
@@ -123,6 +124,11 @@ class Approved:
         if wants_value != bool(value) or wanted not in ("", "TEXT"):
             raise misfit("header", f"“{self.name}” has the header “{wanted}”, which does not fit our values")
         return content.Text(value) if value else None
+
+    @property
+    def _header_name(self) -> str:
+        is_named = self.facts and self.facts.has_named_variables and self.facts.header_variables
+        return str(self.facts.header_variables[0]) if self.facts and is_named else ""
 
     def _buttons(self, values: list[str]) -> tuple[content.UrlButton, ...]:
         places = self.facts.url_buttons if self.facts else range(len(values))

@@ -118,7 +118,7 @@ def _row(sender: WhatsAppSender, facts: TemplateFacts, at: datetime) -> WhatsApp
     return WhatsAppProviderTemplate(
         provider=sender.provider,
         business_account_id=sender.business_account,
-        name=facts.name[:200],
+        name=facts.name[:512],
         language=facts.language[:20],
         status=facts.status[:40],
         category=facts.category[:40],
@@ -149,7 +149,7 @@ def take(provider: str, event: TemplateEvent, at: datetime) -> None:
     template, _created = WhatsAppProviderTemplate.objects.update_or_create(
         provider=provider,
         business_account_id=event.business_account_id[:80],
-        name=event.name[:200],
+        name=event.name[:512],
         language=event.language[:20],
         defaults=changes,
     )
