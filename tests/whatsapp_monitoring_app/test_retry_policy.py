@@ -94,10 +94,10 @@ INTENDED_FATES = {
     Fate.RETRY: {"transient", "transient_capped", "unconfirmed", "recipient_temporary"},
     Fate.GIVE_BACK: {
         "unreachable", "gateway_refusal", "throttle_sender", "throttle_pair", "account_stop", "account_slow",
-        "not_configured", "daily_limit",
+        "not_configured", "daily_limit", "window_closed", "template_stop",
     },
     Fate.FAIL: {
-        "recipient_permanent", "opt_out", "window_closed", "message_permanent", "template_stop", "expired", "unknown",
+        "recipient_permanent", "opt_out", "message_permanent", "expired", "unknown",
     },
 }  # fmt: skip
 

@@ -29,7 +29,8 @@ from whatsapp_monitoring_app.models import (
     WhatsAppTemplateName,
 )
 from whatsapp_monitoring_app.models.templates import TEXT_LIMIT
-from whatsapp_monitoring_app.services import templates, window
+from whatsapp_monitoring_app.providers.base import Kind, ProviderError, ReceiptEvent
+from whatsapp_monitoring_app.services import receipts, templates, window
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 
 pytestmark = pytest.mark.django_db
@@ -134,6 +135,48 @@ class TestWindow:
         provider = Provider(accepted())
         attempt(post(), provider)
         assert provider.bodies[0]["data"]["content"] == TEXT
+
+
+class TestRefusedWindow:
+    """The provider finds the window closed that looked open to us."""
+
+    def test_the_text_leaves_once_more_as_a_template_and_costs_no_attempt(self):
+        open_window(at=NOW - 23 * HOUR)
+        notification = attempt(post(), Provider(refused(131047)))
+        assert (notification.status, notification.attempt_count) == (Status.PENDING, 0)
+        again = notification.next_attempt_at
+        assert again
+        assert said(notification, at=again)["type"] == "template"
+
+    def test_so_it_does_when_a_receipt_tells(self):
+        open_window(at=NOW - 23 * HOUR)
+        notification = attempt(post(), Provider(accepted("wamid.text")))
+        error = ProviderError(ErrorClass.WINDOW_CLOSED, "131047", "Re-engagement message")
+        receipts.take("cloud_api", ReceiptEvent("wamid.text", Kind.FAILED, "failed", NOW, error=error), NOW)
+        notification.refresh_from_db()
+        assert (notification.status, notification.attempt_count) == (Status.RETRY_SCHEDULED, 0)
+        assert said(notification, at=NOW + HOUR)["type"] == "template"
+
+    def test_a_second_refusal_is_the_last(self):
+        open_window(at=NOW - 23 * HOUR)
+        notification = attempt(post(), Provider(refused(131047)))
+        attempt(notification, Provider(refused(131047)), NOW + HOUR)
+        assert (notification.status, notification.error_class) == (Status.FAILED, ErrorClass.WINDOW_CLOSED)
+
+    def test_without_a_template_it_fails_with_the_reason(self):
+        WhatsAppTemplate.objects.update(is_active=False)
+        open_window(at=NOW - 23 * HOUR)
+        notification = attempt(post(), Provider(refused(131047)))
+        provider = Provider(accepted())
+        attempt(notification, provider, NOW + HOUR)
+        assert (notification.status, notification.error_class) == (Status.FAILED, ErrorClass.WINDOW_CLOSED)
+        assert provider.requests == []
+
+    def test_what_the_client_writes_afterwards_opens_it_again(self):
+        open_window(at=NOW - 23 * HOUR)
+        notification = attempt(post(), Provider(refused(131047)))
+        open_window(at=NOW + timedelta(minutes=1))
+        assert said(notification, at=NOW + HOUR)["type"] == "text"
 
 
 class TestStandIns:

@@ -12,20 +12,22 @@ LENGTH = timedelta(hours=24)
 MARGIN = timedelta(minutes=1)
 
 
-def is_open(phone_number: str, sender: WhatsAppSender, at: datetime) -> bool:
-    """Whether the person may be written to freely from this sender's number."""
-    until = open_until(phone_number, sender, at)
+def is_open(phone_number: str, sender: WhatsAppSender, at: datetime, since: datetime | None = None) -> bool:
+    """Whether the person may be written to freely from this sender's number; by what came after `since`, if given."""
+    until = open_until(phone_number, sender, at, since)
     return until is not None and until > at
 
 
-def open_until(phone_number: str, sender: WhatsAppSender, at: datetime) -> datetime | None:
+def open_until(
+    phone_number: str, sender: WhatsAppSender, at: datetime, since: datetime | None = None
+) -> datetime | None:
     """When the window closes, with a margin; None when nothing has opened it."""
     # What somebody chooses in the settings is no message, and a message of the future is a wrong clock.
     written = WhatsAppInbound.objects.filter(
         phone_number__in=_names_of(phone_number),
         provider=sender.provider,
         account_id=sender.account,
-        occurred_at__gt=at - LENGTH,
+        occurred_at__gt=max(at - LENGTH, since or at - LENGTH),
         occurred_at__lte=at + LENGTH,
     ).exclude(provider_message_id__startswith=WhatsAppInbound.CHOICE_PREFIX)
     last = written.order_by("-occurred_at").values_list("occurred_at", flat=True).first()

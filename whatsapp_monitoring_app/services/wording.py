@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db.models import Max
+
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import ErrorClass, Form, WhatsAppNotification, WhatsAppSender, WhatsAppTemplate
 from whatsapp_monitoring_app.providers import content
@@ -49,7 +51,16 @@ def _own_words_or_stand_in(notification: WhatsAppNotification, sender: WhatsAppS
 
 
 def _is_window_open(notification: WhatsAppNotification, sender: WhatsAppSender, at: datetime) -> bool:
-    return window.is_open(rendering.number_to_call(notification), sender, at)
+    since = _refused_at(notification) if notification.error_class == ErrorClass.WINDOW_CLOSED else None
+    return window.is_open(rendering.number_to_call(notification), sender, at, since=since)
+
+
+def _refused_at(notification: WhatsAppNotification) -> datetime | None:
+    """When the provider last found the window closed: only what the client has written since opens it again."""
+    closed = {"error_class": ErrorClass.WINDOW_CLOSED}
+    told = notification.attempts.filter(**closed).aggregate(at=Max("finished_at"))["at"]
+    heard = notification.receipts.filter(**closed).aggregate(at=Max("occurred_at"))["at"]
+    return max(filter(None, (told, heard)), default=None)
 
 
 @dataclass(frozen=True)
