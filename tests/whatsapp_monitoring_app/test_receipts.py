@@ -165,7 +165,7 @@ def test_a_failure_after_the_client_has_it_is_no_failure(word: str):
         (ErrorClass.ACCOUNT_STOP, Status.RETRY_SCHEDULED),
         (ErrorClass.ACCOUNT_SLOW, Status.RETRY_SCHEDULED),
         (ErrorClass.RECIPIENT_PERMANENT, Status.FAILED),
-        (ErrorClass.WINDOW_CLOSED, Status.FAILED),
+        (ErrorClass.WINDOW_CLOSED, Status.RETRY_SCHEDULED),
         (ErrorClass.OPT_OUT, Status.FAILED),
         (ErrorClass.UNKNOWN, Status.FAILED),
         (None, Status.FAILED),
