@@ -59,7 +59,7 @@ def test_thirty_people_get_the_message_once_each(stack: Stack, make_user: Callab
         eventually(lambda: read.count() == 29, "all are read", seconds=60)
 
     assert sorted(message["to"] for message in stack.messages()) == sorted(user.telephone for user in users)
-    assert {message["text"] for message in stack.messages()} == {TEXT}
+    assert {text for user in users for text in stack.notices_to(user.telephone)} == {TEXT}
     bulk = WhatsAppBulk.objects.get(pk=code)
     assert (bulk.created_by, bulk.finished_at is not None) == (author, True)
     assert list(bulk.refusals) == [str(nobody.pk)]

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+import requests
 from django.db import connection
 from django.test import Client, override_settings
-from django.utils import timezone, translation
+from django.utils import translation
 
 from accounts.models import User
 from tests.stack import Stack
@@ -39,6 +40,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppNotification,
     WhatsAppOptOut,
     WhatsAppSender,
+    WhatsAppWebhookLog,
 )
 from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.providers.base import (
@@ -717,15 +719,21 @@ def test_a_payload_of_preferences_is_obeyed_answered_by_nothing_and_safe_to_repe
 
 @pytest.mark.django_db(transaction=True)
 def test_the_confirmation_really_goes_out_once(stack: Stack):
-    written = message(body="STOP") | {"timestamp": str(int(timezone.now().timestamp()))}
-    ours = {"phone_number_id": WhatsAppSender.objects.get(code="chine").account}
-    value = {"messaging_product": "whatsapp", "metadata": ours, "messages": [written]}
-    log = webhooks.store("cloud_api", json.dumps({"entry": [{"changes": [{"value": value}]}]}).encode(), NOW)
-    for _ in range(2):
-        apply_whatsapp_webhook.delay(log.pk)
+    send_whatsapp_async(phone_number=NUMBER, message_content=TEXT, source_app="agent_mali")
     eventually(lambda: WhatsAppNotification.objects.filter(status=Status.READ).first(), "read")
-    assert [sent["text"][:4] for sent in stack.messages_to(NUMBER)] == ["Vous"]
-    assert WhatsAppNotification.objects.count() == 1
+    phone = NUMBER.removeprefix("+")
+    requests.post(f"{stack.sandbox.url}/phones/{phone}/reply", {"text": "STOP"}, timeout=5).raise_for_status()
+    eventually(
+        lambda: WhatsAppNotification.objects.filter(status=Status.READ).count() == 2, "the confirmation was read"
+    )
+    for log in WhatsAppWebhookLog.objects.filter(payload__contains="STOP"):
+        WhatsAppWebhookLog.objects.filter(pk=log.pk).update(processed_at=None)
+        apply_whatsapp_webhook.delay(log.pk)
+        eventually(WhatsAppWebhookLog.objects.filter(pk=log.pk, processed_at__isnull=False).exists, "applied again")
+    assert [(sent["type"], sent["text"][:4]) for sent in stack.messages_to(NUMBER)] == [
+        ("template", "TS A"),
+        ("text", "Vous"),
+    ]
 
 
 @override_settings(WHATSAPP_TEST_PHONE=ELSEWHERE)

@@ -43,7 +43,7 @@ BROKEN: dict[str, dict[str, Any]] = {
 def make(code: str, fallback: WhatsAppSender | None = None, **fields: Any) -> WhatsAppSender:
     """A sender with an account and token of its own."""
     sender, _created = WhatsAppSender.objects.get_or_create(code=code, defaults={"label": code})
-    given = {"account_id": f"account of {code}", "token": f"token of {code}", "fallback": fallback, **fields}
+    given = {"account_id": f"account-of-{code}", "token": f"token of {code}", "fallback": fallback, **fields}
     for name, value in given.items():
         setattr(sender, name, value)
     sender.save()
@@ -73,7 +73,7 @@ def test_the_fallback_takes_over_with_its_own_account(why: str):
     assert (notification.status, notification.sender) == (Status.SENT, reserve)
     assert notification.attempts.get().sender == reserve
     (request,) = provider.requests
-    assert "account of reserve-1" in request.url
+    assert "account-of-reserve-1" in request.url
     assert request.headers["Authorization"] == "Bearer token of reserve-1"
 
 
@@ -228,7 +228,7 @@ def test_whoever_was_written_to_counts_whatever_came_of_it(status: Status):
     assert is_held(phone_number=OTHER)
 
 
-@pytest.mark.parametrize(("account", "is_shared"), [("account of mali", True), ("account of chine", False)])
+@pytest.mark.parametrize(("account", "is_shared"), [("account-of-mali", True), ("account-of-chine", False)])
 def test_the_people_of_all_senders_of_an_account_count(account: str, is_shared: bool):
     limited(1, (NUMBER, MINUTE))
     make("chine", account_id=account, daily_limit=1)
