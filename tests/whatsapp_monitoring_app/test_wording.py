@@ -341,6 +341,16 @@ class TestOwnTemplate:
         header = body["template"]["components"][0]
         assert header == {"type": "header", "parameters": [{"type": "image", "image": {"link": link}}]}
 
+    def test_a_secret_among_its_values_is_put_in_when_it_leaves(self, make_user: Callable[..., User]):
+        user = make_user(NUMBER)
+        params = {"nom": "Awa", "lien": FIRST_PASSWORD_LINK}
+        notification = post(user=user, message_content="", template="compte_cree", params=params, is_secret=True)
+        assert FIRST_PASSWORD_LINK in notification.message_content
+        link = values(said(notification))[1]
+        assert link.startswith("http")
+        assert link not in repr(list(WhatsAppNotification.objects.values()))
+        assert link not in repr(list(notification.attempts.values()))
+
     def test_twilio_wants_the_id_that_it_gave(self):
         sender = WhatsAppSender.objects.get(code="mali")
         sender.provider, sender.account_id, sender.token, sender.address = "twilio", "AC1", "token", "+22320000000"
