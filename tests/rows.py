@@ -85,6 +85,6 @@ def company(count: int, office: str) -> list[WhatsAppNotification]:
 
 def everything() -> Any:
     """Every row that a press of a button could change, for the test that nothing moved."""
-    models = (WhatsAppNotification, WhatsAppAttempt, Colis, ClientCreation, User)
+    models = (WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, Colis, ClientCreation, User)
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts.models import User
 from agent_chine_app.models import Client, ClientCreation, Colis
 from tests import rows
-from whatsapp_monitoring_app.models import Status, WhatsAppNotification
+from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSender
 
 pytestmark = pytest.mark.django_db
 
@@ -22,10 +22,12 @@ MOST_QUERIES = 12
 LANGUAGES = ("fr", "en", "zh-hans")
 OFFICES = ("agent_chine", "agent_mali", "admin_chine", "admin_mali")
 MONITORING = ("whatsapp_monitoring", "whatsapp_monitoring_list", "whatsapp_retry_failed")
+SENDERS = ("whatsapp_senders", "whatsapp_sender_create")
 PAGES = [
     "login",
     "client_home",
     *(f"{office}:{name}" for office in OFFICES for name in MONITORING),
+    *(f"{office}:{name}" for office in ("admin_chine", "admin_mali") for name in SENDERS),
     "agent_chine:home",
     "agent_chine:client_list",
     "agent_chine:client_create",
@@ -35,6 +37,11 @@ PAGES = [
     "agent_mali:colis_list",
 ]
 DETAILS = [f"{office}:whatsapp_attempt_details" for office in OFFICES]
+ONE_SENDER = [
+    f"{office}:whatsapp_sender{name}"
+    for office in ("admin_chine", "admin_mali")
+    for name in ("", "_edit", "_token", "_test", "_pause")
+]
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES)
 
 
@@ -146,6 +153,41 @@ def test_the_details_of_a_message_are_shown_in_every_state(
     for name in ("whatsapp_confirm_arrival", "whatsapp_give_up"):
         decide = reverse(page.replace("whatsapp_attempt_details", name), args=[one.pk])
         assert (f'"{decide}"' in html) == (status == Status.UNCONFIRMED)
+
+
+@pytest.mark.parametrize("page", ONE_SENDER)
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("provider", ["cloud_api", "wachap", "twilio", "console"])
+def test_the_pages_of_a_sender_are_shown_whatever_its_provider(
+    page: str, language: str, provider: str, open_page: Callable[..., Any]
+):
+    rows.company(9, "agent_mali")
+    sender = WhatsAppSender.objects.get(code="mali")
+    sender.provider, sender.account_id, sender.token, sender.address = provider, "AC1", "token", "+22370000001"
+    sender.save()
+    answer = open_page(page, language, (sender.pk,))
+
+    assert answer.status_code == 200
+    assert f'<html lang="{language}"' in answer.content.decode()
+    assert Suspects(answer.content.decode()).found == []
+
+
+@pytest.mark.parametrize("page", ONE_SENDER)
+def test_the_pages_of_a_sender_ask_few_questions_whatever_it_has_sent(page: str, open_page: Callable[..., Any]):
+    sender = WhatsAppSender.objects.get(code="mali")
+    open_page(page, args=(sender.pk,))
+
+    def question_count() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            open_page(page, args=(sender.pk,))
+        return len(asked)
+
+    rows.notification("agent_mali", sender=sender)
+    few = question_count()
+    for status in (Status.PENDING, Status.READ):
+        for _ in range(9):
+            rows.notification("agent_mali", status, sender=sender)
+    assert question_count() == few <= MOST_QUERIES
 
 
 @EVERY_PAGE

@@ -13,7 +13,7 @@ from agent_chine_app.client_management import create_client
 from agent_chine_app.models import ClientCreation, Colis
 from tests import rows
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import Status, WhatsAppNotification
+from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSender
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +43,16 @@ METHODS = {
     "whatsapp_cancel": {"get", "post"},
     "whatsapp_confirm_arrival": {"post"},
     "whatsapp_give_up": {"get", "post"},
+    "whatsapp_senders": {"get"},
+    "whatsapp_sender_create": {"get", "post"},
+    "whatsapp_sender": {"get"},
+    "whatsapp_sender_edit": {"get", "post"},
+    "whatsapp_sender_token": {"get", "post"},
+    "whatsapp_sender_test": {"get", "post"},
+    "whatsapp_sender_check": {"post"},
+    "whatsapp_sender_pause": {"get", "post"},
+    "whatsapp_sender_resume": {"post"},
+    "whatsapp_sender_check_number": {"post"},
 }
 JSON_SCREENS = {"create_client_api", "client_creation_status"}
 # Addresses of no office: their own tests say who may open them.
@@ -107,6 +117,11 @@ def secret_of(office: str) -> str:
     return f"secret-of-{office}"
 
 
+@pytest.fixture(autouse=True)
+def _nobody_at_the_provider(settings: Any) -> None:
+    settings.WHATSAPP_CLOUD_API_URL = "http://127.0.0.1:9"
+
+
 @pytest.fixture
 def notifications() -> dict[str, WhatsAppNotification]:
     """A failed message of each office, whose every text names the office."""
@@ -142,6 +157,7 @@ def values(notifications: dict[str, WhatsAppNotification]) -> dict[str, Any]:
         "creation": creation.pk,
         "waiting": waiting,
         "doubtful": doubtful,
+        "sender": WhatsAppSender.objects.get(code="mali").pk,
     }
 
 
@@ -152,7 +168,8 @@ def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotifi
         "whatsapp_confirm_arrival": values["doubtful"][screen.office],
         "whatsapp_give_up": values["doubtful"][screen.office],
     }
-    pk = values["client" if screen.name.startswith("client_") else "pk"]
+    kind = screen.name.removeprefix("whatsapp_").partition("_")[0]
+    pk = values[kind if kind in ("client", "sender") else "pk"]
     return screen.url({**values, "pk": pk, "code": codes.get(screen.name, notification.pk)})
 
 
@@ -164,10 +181,11 @@ def test_every_address_is_known():
     assert {screen.name for screen in ALL if not screen.office} == OUTSIDE
     assert {screen.name for screen in SCREENS} == set(METHODS)
     assert {screen.office for screen in SCREENS} == set(OFFICES) == set(scopes.all_scopes())
+    assert not [screen for screen in SCREENS if "sender" in screen.name and screen.office in AGENT_OFFICES]
     assert {screen.name for screen in SCREENS if screen.office == "admin_mali"} == {
         screen.name for screen in SCREENS if screen.office == "admin_chine"
     }
-    assert len(SCREENS) == 47
+    assert len(SCREENS) == 67
 
 
 @EVERY_SCREEN

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.views import monitoring, webhooks
+from whatsapp_monitoring_app.views import monitoring, senders, webhooks
 
 urlpatterns = [
     path("cloud/", webhooks.CloudApiWebhookView.as_view(), name="whatsapp_cloud_webhook"),
@@ -55,5 +55,31 @@ def details_urls(scope: Scope) -> list[URLPattern]:
             "whatsapp/monitoring/<uuid:code>/give-up/",
             monitoring.GiveUpView.as_view(scope=scope),
             name="whatsapp_give_up",
+        ),
+    ]
+
+
+def admin_urls(scope: Scope) -> list[URLPattern]:
+    """The screens of the senders, under `whatsapp/senders/`, for an office that sees every office."""
+    screens = {
+        "edit": senders.SenderEditView,
+        "token": senders.SenderTokenView,
+        "test": senders.SenderTestView,
+        "check": senders.SenderCheckView,
+        "pause": senders.SenderPauseView,
+        "resume": senders.SenderResumeView,
+    }
+    return [
+        path("whatsapp/senders/", senders.SenderListView.as_view(scope=scope), name="whatsapp_senders"),
+        path("whatsapp/senders/new/", senders.SenderCreateView.as_view(scope=scope), name="whatsapp_sender_create"),
+        path("whatsapp/senders/<int:pk>/", senders.SenderView.as_view(scope=scope), name="whatsapp_sender"),
+        path(
+            "whatsapp/senders/<int:pk>/check-number/",
+            senders.SenderCheckNumberView.as_view(scope=scope),
+            name="whatsapp_sender_check_number",
+        ),
+        *(
+            path(f"whatsapp/senders/<int:pk>/{name}/", view.as_view(scope=scope), name=f"whatsapp_sender_{name}")
+            for name, view in screens.items()
         ),
     ]

@@ -12,7 +12,7 @@ from tests.e2e.conftest import DESKTOP, PHONE, new_page
 from tests.stack import ROOT, Stack
 from tests.waiting import eventually
 from ts_air_cargo import demo
-from whatsapp_monitoring_app.models import Status, WhatsAppNotification
+from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSender
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -27,6 +27,8 @@ MONITORING = {
     "list": "whatsapp/monitoring/list/",
     "retry": "whatsapp/monitoring/retry/",
 }
+ADMINISTRATION = {**MONITORING, "senders": "whatsapp/senders/", "sender-new": "whatsapp/senders/new/"}
+OF_ONE_SENDER = ("", "edit/", "token/", "test/", "pause/")
 SCREENS = {
     "agent_chine": {
         "home": "",
@@ -37,8 +39,8 @@ SCREENS = {
         **MONITORING,
     },
     "agent_mali": {"home": "", "colis": "colis/", **MONITORING},
-    "admin_chine": MONITORING,
-    "admin_mali": MONITORING,
+    "admin_chine": ADMINISTRATION,
+    "admin_mali": ADMINISTRATION,
 }
 
 
@@ -60,6 +62,8 @@ def test_every_screen_fits_and_complains_of_nothing(
             photograph(
                 page, f"{office}whatsapp/monitoring/{_one(account.role, status)}/", f"{width}-{account.role}-{status}"
             )
+        if account.role.startswith("admin"):
+            photograph_one_sender(page, office, f"{width}-{account.role}-sender")
         page.context.close()
     assert complaints == []
 
@@ -69,6 +73,12 @@ def log_in(page: Page, account: demo.Account) -> None:
     page.get_by_label("Mot de passe").fill(demo.PASSWORD)
     page.get_by_role("button", name="Se connecter").click()
     page.wait_for_url("**/agent-*/**") if account.role.startswith("agent") else page.wait_for_url("**/admin-*/**")
+
+
+def photograph_one_sender(page: Page, office: str, name: str) -> None:
+    address = f"{office}whatsapp/senders/{WhatsAppSender.objects.get(code='mali').pk}/"
+    for path in OF_ONE_SENDER:
+        photograph(page, address + path, f"{name}-{path or 'details'}".rstrip("/"))
 
 
 def photograph(page: Page, url: str, name: str) -> None:

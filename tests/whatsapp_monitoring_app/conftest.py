@@ -1,12 +1,18 @@
-"""A sandbox and who talks to it, for the tests of the sandbox itself."""
+"""A sandbox and who talks to it, for the tests of the sandbox itself; and who works at the senders' screens."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import requests
+from django.test import Client as Browser
+from django.utils import timezone
 
+from tests import rows
+from tests.whatsapp_monitoring_app.administrators import DAY, TOKEN, Graph, answering, configured
 from tests.whatsapp_monitoring_app.sandbox_peers import CONFIG, Client, Receiver, listening
+from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.sandbox import running
 
 
@@ -35,3 +41,35 @@ def talking(receiver: Receiver) -> Iterator[Client]:
     """A client of a sandbox that posts to the receiver."""
     with running(replace(CONFIG, webhook_url=receiver.url)) as sandbox:
         yield Client(sandbox.url)
+
+
+@pytest.fixture
+def graph(settings: Any) -> Iterator[Graph]:
+    """A provider for all senders, of the Cloud API and of WaChap."""
+    with answering() as (graph, address):
+        settings.WHATSAPP_CLOUD_API_URL = settings.WACHAP_API_URL = address
+        yield graph
+
+
+@pytest.fixture
+def browser(log_in: Callable[..., Browser], settings: Any) -> Browser:
+    """An administrator's; without `graph`, nobody is at the provider."""
+    settings.WHATSAPP_CLOUD_API_URL = settings.WACHAP_API_URL = "http://127.0.0.1:9"
+    return log_in("admin_mali", language="en", telephone="+22370000101", first_name="Moussa", last_name="Keïta")
+
+
+@pytest.fixture
+def mali(db: None) -> WhatsAppSender:
+    """A sender with an account of its own."""
+    return configured("mali", account_id="2001", token=TOKEN)
+
+
+@pytest.fixture
+def stopped(mali: WhatsAppSender) -> WhatsAppNotification:
+    """A message that waits because the account of its sender is refused."""
+    later = timezone.now() + DAY
+    mali.stop(later, ErrorClass.ACCOUNT_STOP, "190")
+    configured("mali", token_expires_at=timezone.now() - DAY)
+    return rows.notification(
+        "agent_mali", Status.PENDING, next_attempt_at=later, error_class=ErrorClass.ACCOUNT_STOP, expires_at=later
+    )

@@ -23,23 +23,23 @@ def mali() -> WhatsAppSender:
 
 
 def test_nothing_is_said_while_every_account_works():
-    assert stops.current(NOW) == []
+    assert stops.troubles(NOW).stops == []
 
 
 def test_senders_of_one_account_are_one_stop(mali: WhatsAppSender):
     WhatsAppSender.objects.filter(code="systeme").update(account_id="2000", token="t")
     mali.stop(NOW + LATER, ErrorClass.ACCOUNT_STOP, "190 expired")
-    [stop] = stops.current(NOW)
+    [stop] = stops.troubles(NOW).stops
     assert sorted(sender.code for sender in stop.senders) == ["chine", "mali"]
     assert (stop.error_class, stop.reason, stop.until) == (ErrorClass.ACCOUNT_STOP, "190 expired", NOW + LATER)
 
 
 def test_a_stop_that_is_over_and_a_paused_sender_are_no_stop(mali: WhatsAppSender):
     mali.stop(NOW, ErrorClass.ACCOUNT_STOP, "190 expired")
-    assert stops.current(NOW) == []
+    assert stops.troubles(NOW).stops == []
     mali.stop(NOW + LATER, ErrorClass.ACCOUNT_STOP, "190 expired")
     WhatsAppSender.objects.update(is_active=False)
-    assert stops.current(NOW) == []
+    assert stops.troubles(NOW).stops == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """How the senders are: asked of their providers, told by webhooks, and seen in their queues."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,9 +32,16 @@ class Queue:
 
 
 def queue_of(sender: WhatsAppSender) -> Queue:
-    waiting = WhatsAppNotification.objects.waiting().filter(routing.owned_by(sender))
-    found = waiting.aggregate(count=Count("pk"), oldest=Min("created_at"))
-    return Queue(found["count"], found["oldest"])
+    return queues_of([sender])[sender.pk]
+
+
+def queues_of(senders: Iterable[WhatsAppSender]) -> dict[int, Queue]:
+    """The queue of each of these senders by its key, in one query."""
+    owned = {sender.pk: routing.owned_by(sender) for sender in senders}
+    counts = {f"count_{pk}": Count("pk", filter=theirs) for pk, theirs in owned.items()}
+    oldest = {f"oldest_{pk}": Min("created_at", filter=theirs) for pk, theirs in owned.items()}
+    found = WhatsAppNotification.objects.waiting().order_by().aggregate(**counts, **oldest)
+    return {pk: Queue(found[f"count_{pk}"], found[f"oldest_{pk}"]) for pk in owned}
 
 
 def check_all(at: datetime, send: Send = transport.send) -> int:
@@ -78,9 +85,11 @@ def _token_facts(provider: base.Provider, account: base.Account, send: Send) -> 
 
 def _keep(sender: WhatsAppSender, health: Health, token: TokenFacts, at: datetime) -> None:
     words = health.detail if token.is_valid is not False else f"{token.detail} {health.detail}".strip()
+    # The one that was used, which may be the environment's.
+    secret = sender.credentials[1] if sender.credentials else ""
     known = {
         "is_connected": False if token.is_valid is False else health.is_connected,
-        "health_detail": secrecy.hide(words, [sender.token] if sender.token else [])[:200],
+        "health_detail": secrecy.hide(words, [secret] if secret else [])[:200],
         "checked_at": at,
     }
     told = {"quality": health.quality[:40], "limit": health.limit[:40], "display_number": health.number[:20]}

@@ -51,6 +51,16 @@ def _fallbacks(sender: WhatsAppSender) -> Iterator[WhatsAppSender]:
         yield sender
 
 
+def stand_in(sender: WhatsAppSender, at: datetime) -> WhatsAppSender | None:
+    """Who would speak instead of this sender now, as far as no daily limit is in the way; None when nobody can."""
+    return next((each for each in _fallbacks(sender) if not circuit.obstacle(each, at)), None)
+
+
+def would_make_a_circle(sender: WhatsAppSender, fallback: WhatsAppSender) -> bool:
+    """Whether this sender would come to stand in for itself if `fallback` took over from it."""
+    return sender in (fallback, *_fallbacks(fallback))
+
+
 def cannot_leave(at: datetime) -> Q:
     """Messages whose sender, and whoever may take over, cannot send now: ringing for them would be for nothing.
 

@@ -42,7 +42,7 @@ class DashboardView(ScopedMixin):
             to_handle=statistics.to_handle(visible, now).select_related("user")[:RECENT],
             **statistics.worth_a_look(visible, now),
             recent=visible.select_related("user")[:RECENT],
-            stops=stops.current(now),
+            troubles=stops.troubles(now),
         )
         return self.render_to_response(context)
 

@@ -75,6 +75,18 @@ class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
         return super().get_context_data(scope=self.office, base_template=self.office.base_template, **kwargs)
 
 
+class EveryOfficeMixin(ScopedMixin):
+    """A page about what all offices share, for the offices that see every office."""
+
+    @property
+    def office(self) -> Scope:
+        """The view's scope. Raises ImproperlyConfigured when it was bound to none, or to one that sees only itself."""
+        scope = super().office
+        if not scope.sees_every_office:
+            raise ImproperlyConfigured(f"{type(self).__name__} needs a scope that sees every office.")
+        return scope
+
+
 class ScopedJsonMixin(ScopedMixin):
     """A JSON endpoint of one office: 401 and 403 in JSON instead of pages."""
 
