@@ -25,6 +25,26 @@ const closeMenus = (except) => {
 document.addEventListener("click", (event) => closeMenus(event.target.closest("details.menu")));
 document.addEventListener("keydown", (event) => event.key === "Escape" && closeMenus());
 
+// A text says how long it is, and how long it may be.
+for (const text of document.querySelectorAll("[data-counted]")) {
+  const counter = document.createElement("p");
+  counter.className = "counter";
+  const count = () => (counter.textContent = `${[...text.value].length} / ${text.maxLength}`);
+  text.closest(".field").append(counter);
+  text.addEventListener("input", count);
+  count();
+}
+
+// A text for another site is copied by one press.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    document.getElementById(button.dataset.copy).select();
+    // The newer way is closed on pages without https.
+    if (document.execCommand("copy")) button.querySelector("span").textContent = button.dataset.done;
+  });
+}
+
 // A page that nobody looks at asks for nothing.
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.target.dataset.announce) event.preventDefault();

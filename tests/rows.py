@@ -17,9 +17,14 @@ from whatsapp_monitoring_app.models import (
     Trigger,
     WhatsAppAttempt,
     WhatsAppNotification,
+    WhatsAppProviderTemplate,
     WhatsAppSender,
+    WhatsAppTemplate,
+    WhatsAppTemplateName,
 )
 from whatsapp_monitoring_app.models.statuses import WAITING
+
+TEMPLATE_MODELS = (WhatsAppTemplate, WhatsAppTemplateName, WhatsAppProviderTemplate)
 
 
 def notification(office: str, status: Status = Status.FAILED, **fields: Any) -> WhatsAppNotification:
@@ -60,6 +65,38 @@ def attempt(of: WhatsAppNotification, number: int = 1) -> WhatsAppAttempt:
     )
 
 
+def template(code: str = "retard", **fields: Any) -> WhatsAppTemplate:
+    """A message template in French and English that replaces nothing by itself."""
+    values: dict[str, Any] = {
+        "label": "Retard",
+        "variables": ["nom", "jours"],
+        "samples": {"nom": "Awa", "jours": "3"},
+        "text_fr": "Bonjour {nom}, votre colis a {jours} jours de retard.",
+        "text_en": "Hello {nom}, your parcel is {jours} days late.",
+    }
+    return WhatsAppTemplate.objects.create(code=code, **{**values, **fields})
+
+
+def template_name(of: WhatsAppTemplate, sender: str = "mali", language: str = "fr", **fields: Any) -> Any:
+    """What the template is called at this sender's provider."""
+    ours = WhatsAppSender.objects.get(code=sender)
+    values = {"name": "retard_2", **fields}
+    return WhatsAppTemplateName.objects.create(template=of, sender=ours, language=language, **values)
+
+
+def provider_template(name: str = "retard", language: str = "fr", **fields: Any) -> WhatsAppProviderTemplate:
+    """What Meta has told of a template of the account that every sender has at first."""
+    sender = WhatsAppSender.objects.get(code="mali")
+    values: dict[str, Any] = {"status": "APPROVED", "body_variables": ["1", "2"], "synced_at": timezone.now()}
+    return WhatsAppProviderTemplate.objects.create(
+        provider=sender.provider,
+        business_account_id=sender.business_account,
+        name=name,
+        language=language,
+        **{**values, **fields},
+    )
+
+
 def company(count: int, office: str) -> list[WhatsAppNotification]:
     """`count` clients with a parcel, a finished creation and a message each, in every state in turn."""
     states = [status for status in Status if status not in (Status.SENDING, Status.CANCELLED)]
@@ -85,6 +122,6 @@ def company(count: int, office: str) -> list[WhatsAppNotification]:
 
 def everything() -> Any:
     """Every row that a press of a button could change, for the test that nothing moved."""
-    models = (WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, Colis, ClientCreation, User)
+    models = (WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, Colis, ClientCreation, User, *TEMPLATE_MODELS)
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

@@ -23,6 +23,7 @@ LANGUAGES = ("fr", "en", "zh-hans")
 OFFICES = ("agent_chine", "agent_mali", "admin_chine", "admin_mali")
 MONITORING = ("whatsapp_monitoring", "whatsapp_monitoring_list", "whatsapp_retry_failed")
 SENDERS = ("whatsapp_senders", "whatsapp_sender_create")
+TEMPLATES = ("whatsapp_templates", "whatsapp_template_create")
 PAGES = [
     "login",
     "client_home",
@@ -35,6 +36,7 @@ PAGES = [
     "agent_chine:colis_create",
     "agent_mali:home",
     "agent_mali:colis_list",
+    *(f"{office}:{name}" for office in ("admin_chine", "admin_mali") for name in TEMPLATES),
 ]
 DETAILS = [f"{office}:whatsapp_attempt_details" for office in OFFICES]
 ONE_SENDER = [

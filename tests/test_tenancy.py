@@ -2,11 +2,13 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from accounts.models import User
 from agent_chine_app.client_management import create_client
@@ -53,6 +55,14 @@ METHODS = {
     "whatsapp_sender_pause": {"get", "post"},
     "whatsapp_sender_resume": {"post"},
     "whatsapp_sender_check_number": {"post"},
+    "whatsapp_templates": {"get"},
+    "whatsapp_template_create": {"get", "post"},
+    "whatsapp_template_preview": {"post"},
+    "whatsapp_templates_sync": {"post"},
+    "whatsapp_template_resume": {"post"},
+    "whatsapp_template": {"get", "post"},
+    "whatsapp_template_name": {"get", "post"},
+    "whatsapp_template_name_delete": {"get", "post"},
 }
 JSON_SCREENS = {"create_client_api", "client_creation_status"}
 # Addresses of no office: their own tests say who may open them.
@@ -150,14 +160,21 @@ def values(notifications: dict[str, WhatsAppNotification]) -> dict[str, Any]:
     waiting = {office: rows.notification(office, Status.PENDING, title="waits").pk for office in OFFICES}
     # Something to decide on: only what nobody knows of can be.
     doubtful = {office: rows.notification(office, Status.UNCONFIRMED, title="doubtful").pk for office in OFFICES}
+    template = rows.template()
+    rows.template_name(template)
+    stopped = rows.provider_template(stopped_until=timezone.now() + timedelta(hours=1))
     return {
+        "template": template.pk,
+        "stopped": stopped.pk,
+        "sender": "mali",
+        "language": "fr",
         "pk": colis.pk,
         "client": client.pk,
         "task_id": str(creation.pk),
         "creation": creation.pk,
         "waiting": waiting,
         "doubtful": doubtful,
-        "sender": WhatsAppSender.objects.get(code="mali").pk,
+        "sender_pk": WhatsAppSender.objects.get(code="mali").pk,
     }
 
 
@@ -168,9 +185,19 @@ def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotifi
         "whatsapp_confirm_arrival": values["doubtful"][screen.office],
         "whatsapp_give_up": values["doubtful"][screen.office],
     }
-    kind = screen.name.removeprefix("whatsapp_").partition("_")[0]
-    pk = values[kind if kind in ("client", "sender") else "pk"]
-    return screen.url({**values, "pk": pk, "code": codes.get(screen.name, notification.pk)})
+    return screen.url(
+        {**values, "pk": values[_kind_of_pk(screen.name)], "code": codes.get(screen.name, notification.pk)}
+    )
+
+
+def _kind_of_pk(name: str) -> str:
+    if name == "whatsapp_template_resume":
+        return "stopped"
+    if name.startswith("whatsapp_template"):
+        return "template"
+    if name.startswith("whatsapp_sender"):
+        return "sender_pk"
+    return "client" if name.startswith("client_") else "pk"
 
 
 def may_open(role: str, screen: Screen) -> bool:
@@ -185,7 +212,7 @@ def test_every_address_is_known():
     assert {screen.name for screen in SCREENS if screen.office == "admin_mali"} == {
         screen.name for screen in SCREENS if screen.office == "admin_chine"
     }
-    assert len(SCREENS) == 67
+    assert len(SCREENS) == 83
 
 
 @EVERY_SCREEN

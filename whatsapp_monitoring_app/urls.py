@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.views import monitoring, senders, webhooks
+from whatsapp_monitoring_app.views import monitoring, senders, templates, webhooks
 
 urlpatterns = [
     path("cloud/", webhooks.CloudApiWebhookView.as_view(), name="whatsapp_cloud_webhook"),
@@ -81,5 +81,32 @@ def admin_urls(scope: Scope) -> list[URLPattern]:
         *(
             path(f"whatsapp/senders/<int:pk>/{name}/", view.as_view(scope=scope), name=f"whatsapp_sender_{name}")
             for name, view in screens.items()
+        ),
+    ]
+
+
+def template_urls(scope: Scope) -> list[URLPattern]:
+    """The screens of the message templates, for an office that sees every office, under `whatsapp/templates/`."""
+    one_name = "whatsapp/templates/<int:pk>/names/<slug:sender>/<slug:language>/"
+    return [
+        path("whatsapp/templates/", templates.TemplateListView.as_view(scope=scope), name="whatsapp_templates"),
+        path("whatsapp/templates/new/", templates.TemplateView.as_view(scope=scope), name="whatsapp_template_create"),
+        path(
+            "whatsapp/templates/preview/",
+            templates.PreviewView.as_view(scope=scope),
+            name="whatsapp_template_preview",
+        ),
+        path("whatsapp/templates/sync/", templates.SyncView.as_view(scope=scope), name="whatsapp_templates_sync"),
+        path(
+            "whatsapp/templates/stopped/<int:pk>/resume/",
+            templates.ResumeView.as_view(scope=scope),
+            name="whatsapp_template_resume",
+        ),
+        path("whatsapp/templates/<int:pk>/", templates.TemplateView.as_view(scope=scope), name="whatsapp_template"),
+        path(one_name, templates.NameView.as_view(scope=scope), name="whatsapp_template_name"),
+        path(
+            f"{one_name}delete/",
+            templates.NameDeleteView.as_view(scope=scope),
+            name="whatsapp_template_name_delete",
         ),
     ]

@@ -12,7 +12,7 @@ from tests.e2e.conftest import DESKTOP, PHONE, new_page
 from tests.stack import ROOT, Stack
 from tests.waiting import eventually
 from ts_air_cargo import demo
-from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSender, WhatsAppTemplate
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -27,7 +27,13 @@ MONITORING = {
     "list": "whatsapp/monitoring/list/",
     "retry": "whatsapp/monitoring/retry/",
 }
-ADMINISTRATION = {**MONITORING, "senders": "whatsapp/senders/", "sender-new": "whatsapp/senders/new/"}
+ADMINISTRATION = {
+    **MONITORING,
+    "senders": "whatsapp/senders/",
+    "sender-new": "whatsapp/senders/new/",
+    "templates": "whatsapp/templates/",
+    "template-new": "whatsapp/templates/new/",
+}
 OF_ONE_SENDER = ("", "edit/", "token/", "test/", "pause/")
 SCREENS = {
     "agent_chine": {
@@ -64,6 +70,9 @@ def test_every_screen_fits_and_complains_of_nothing(
             )
         if account.role.startswith("admin"):
             photograph_one_sender(page, office, f"{width}-{account.role}-sender")
+            template = f"{office}whatsapp/templates/{WhatsAppTemplate.objects.get(code='colis_arrive').pk}/"
+            photograph(page, template, f"{width}-{account.role}-template")
+            photograph(page, f"{template}names/mali/fr/", f"{width}-{account.role}-template-name")
         page.context.close()
     assert complaints == []
 

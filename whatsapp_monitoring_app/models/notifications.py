@@ -36,6 +36,11 @@ def is_silent(at: datetime) -> Q:
     return Q(~Exists(heard), status=Status.SENT, sent_at__lt=at - SILENCE) & ~delivery_unknown()
 
 
+def waits_for_template() -> Q:
+    """Held because the template that would say it cannot be used."""
+    return Q(status__in=WAITING, error_class=ErrorClass.TEMPLATE_STOP)
+
+
 class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
     def visible_to(self, scope: "Scope") -> Self:
         """The notifications that people working in this office may see."""
@@ -47,6 +52,9 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
 
     def waiting(self) -> Self:
         return self.filter(status__in=WAITING)
+
+    def waiting_for_template(self) -> Self:
+        return self.filter(waits_for_template())
 
     def expired(self, at: datetime) -> Self:
         """Still waiting, but too old to be useful."""

@@ -127,9 +127,13 @@ class WhatsAppTemplate(models.Model):
         return PLACEHOLDER.sub(lambda found: f"{{{{{self.variables.index(found[1]) + 1}}}}}", self.text(language))
 
     def preview(self, language: str) -> str:
-        """The text with its sample values; a variable without one stands as it is."""
-        samples = {name: str(self.samples.get(name) or f"{{{name}}}") for name in self.variables}
-        return self.render(language, samples)
+        """The text with its sample values; a variable without one stands as it is, and so does an unknown one."""
+        samples = self.sample_values()
+        return PLACEHOLDER.sub(lambda found: samples.get(found[1], found[0]), self.text(language))
+
+    def sample_values(self) -> dict[str, str]:
+        """A value for every variable; its own name in braces where nobody has given one."""
+        return {name: str(self.samples.get(name) or f"{{{name}}}") for name in self.variables}
 
 
 class WhatsAppTemplateName(models.Model):
@@ -191,6 +195,11 @@ class WhatsAppTemplateName(models.Model):
         """In their order: those that are named here, else all that stand neither in the header nor in a button."""
         elsewhere = {self.header_variable, *self.button_variables}
         return self.body_variables or [name for name in self.template.variables if name not in elsewhere]
+
+    @property
+    def used_variables(self) -> set[str]:
+        """All that it names, in whatever part."""
+        return {*self.body_variables, *self.button_variables, *filter(None, [self.header_variable])}
 
     @property
     def whatsapp_language(self) -> str:

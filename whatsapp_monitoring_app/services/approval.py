@@ -49,35 +49,57 @@ class Media:
         return content.Image(self.link) if is_image else content.Document(self.link, self.name)
 
 
+class Unusable(Unsayable):
+    """The provider's template may not be used now. `name` is None where it has none, `known` where that is unknown."""
+
+    def __init__(
+        self,
+        message: str,
+        name: WhatsAppTemplateName | None = None,
+        known: WhatsAppProviderTemplate | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        super().__init__(ProviderError(ErrorClass.TEMPLATE_STOP, message=message.strip()), until)
+        self.name = name
+        self.known = known
+
+
 def find(template: WhatsAppTemplate, language: str, sender: WhatsAppSender, at: datetime) -> "Approved":
-    """The template as this sender's provider has it in this language. Raises Unsayable when it may not be used."""
-    name = _name(template, language, sender)
-    known = WhatsAppProviderTemplate.objects.of(sender).filter(name=name.name, language=name.whatsapp_language).first()
-    if known is None:
-        if sender.templates_synced_at:
-            raise _unusable(sender, f"“{name}” does not exist at the provider.")
-        return Approved(name, None)
-    if known.is_gone:
-        raise _unusable(sender, f"“{name}” does not exist at the provider any more.")
-    if not known.is_usable:
-        raise _unusable(sender, f"“{name}” is {known.status} at the provider. {known.reason}", at + LOOK_AGAIN_AFTER)
-    if known.stopped_until and known.stopped_until > at:
-        raise _unusable(sender, f"“{name}” is stopped. {known.stop_reason}", known.stopped_until)
-    return Approved(name, known if known.synced_at else None)
-
-
-def _name(template: WhatsAppTemplate, language: str, sender: WhatsAppSender) -> WhatsAppTemplateName:
+    """The template as this sender's provider has it in this language. Raises Unusable when it may not be used."""
     given = WhatsAppTemplateName.objects.select_related("template").filter(
         template=template, sender=sender, language=language
     )
-    name = given.first()
-    if name is None and not providers.get(sender.provider).has_templates:
-        raise _unusable(sender, f"“{template.code}” has no name at the provider of “{sender.code}”.")
-    return name or WhatsAppTemplateName(template=template, sender=sender, language=language, name=template.code)
+    name = name_of(template, language, sender, given.first())
+    rows = WhatsAppProviderTemplate.objects.of(sender).filter(name=name.name, language=name.whatsapp_language)
+    return judge(name, sender, rows.first(), at)
 
 
-def _unusable(sender: WhatsAppSender, reason: str, until: datetime | None = None) -> Unsayable:
-    return Unsayable(ProviderError(ErrorClass.TEMPLATE_STOP, message=f"{sender.code}: {reason}".strip()), until)
+def name_of(
+    template: WhatsAppTemplate, language: str, sender: WhatsAppSender, given: WhatsAppTemplateName | None
+) -> WhatsAppTemplateName:
+    """What it is called there: the name that was given, else our code. Raises Unusable where we do not choose it."""
+    if given is None and not providers.get(sender.provider).has_templates:
+        raise Unusable(f"{sender.code}: “{template.code}” has no name at the provider of “{sender.code}”.")
+    return given or WhatsAppTemplateName(template=template, sender=sender, language=language, name=template.code)
+
+
+def judge(
+    name: WhatsAppTemplateName, sender: WhatsAppSender, known: WhatsAppProviderTemplate | None, at: datetime
+) -> "Approved":
+    """The template of this name, after what is known of it. Raises Unusable."""
+    if known is None:
+        if sender.templates_synced_at:
+            raise Unusable(f"{sender.code}: “{name}” does not exist at the provider.", name)
+        return Approved(name, None)
+    if known.is_gone:
+        raise Unusable(f"{sender.code}: “{name}” does not exist at the provider any more.", name, known)
+    if not known.is_usable:
+        words = f"{sender.code}: “{name}” is {known.status} at the provider. {known.reason}"
+        raise Unusable(words, name, known, at + LOOK_AGAIN_AFTER)
+    if known.stopped_until and known.stopped_until > at:
+        words = f"{sender.code}: “{name}” is stopped. {known.stop_reason}"
+        raise Unusable(words, name, known, known.stopped_until)
+    return Approved(name, known if known.synced_at else None)
 
 
 @dataclass(frozen=True)
@@ -91,6 +113,10 @@ class Approved:
         """The template with these values. Raises Unsayable when the provider wants others."""
         if len(text) > TEXT_LIMIT:
             raise misfit("text", f"has {len(text)} characters; {TEXT_LIMIT} is the most")
+        # A variable may have been taken out of the template since its name was written down.
+        unheard = sorted(self.name.used_variables - params.keys())
+        if unheard:
+            raise misfit("variables", f"“{self.name}” names [{', '.join(unheard)}], which the template has no more")
         return content.Template(
             name=self.name.name,
             language=self.name.whatsapp_language,

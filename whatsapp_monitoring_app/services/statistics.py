@@ -12,7 +12,12 @@ from django.utils import timezone
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppReceipt
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet, delivery_unknown, is_silent
+from whatsapp_monitoring_app.models.notifications import (
+    NotificationQuerySet,
+    delivery_unknown,
+    is_silent,
+    waits_for_template,
+)
 
 WEEK = timedelta(days=7)
 ON_THE_WAY = (Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED)
@@ -64,9 +69,11 @@ def _counts() -> dict[str, Count]:
 
 
 def worth_a_look(notifications: NotificationQuerySet, at: datetime) -> dict[str, int]:
-    """`failed_count`, and `silent_count`: accepted long ago without any receipt."""
+    """How many failed, are silent (accepted long ago without any receipt), or wait for a template, in one query."""
     return notifications.order_by().aggregate(
-        failed_count=Count("pk", filter=Q(status=Status.FAILED)), silent_count=Count("pk", filter=is_silent(at))
+        failed_count=Count("pk", filter=Q(status=Status.FAILED)),
+        silent_count=Count("pk", filter=is_silent(at)),
+        held_count=Count("pk", filter=waits_for_template()),
     )
 
 

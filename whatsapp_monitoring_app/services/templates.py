@@ -185,5 +185,5 @@ def resume(template: WhatsAppProviderTemplate, at: datetime) -> None:
 
 def release(at: datetime) -> int:
     """Let what waits for a template be due now; how many. Those whose template still cannot be used wait again."""
-    waiting = WhatsAppNotification.objects.waiting().filter(error_class=ErrorClass.TEMPLATE_STOP)
+    waiting = WhatsAppNotification.objects.waiting_for_template()
     return waiting.filter(next_attempt_at__gt=at).update(next_attempt_at=at, rung_at=None)

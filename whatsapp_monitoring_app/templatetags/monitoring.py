@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from accounts import phones
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification
+from whatsapp_monitoring_app.providers import content
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 
@@ -52,8 +53,20 @@ def explained(error_class: str) -> Explanation:
 
 @register.filter
 def safe_text(notification: WhatsAppNotification) -> str:
-    """The text as it may be shown: a personal link was never stored, and the text says so."""
-    return notification.message_content.replace(FIRST_PASSWORD_LINK, _("[personal link, never stored]"))
+    """The notification's text as it may be shown."""
+    return without_link(notification.message_content)
+
+
+@register.filter
+def without_link(text: str) -> str:
+    """A text as it may be shown: a personal link was never stored, and the text says so."""
+    return text.replace(FIRST_PASSWORD_LINK, _("[personal link, never stored]"))
+
+
+@register.filter
+def is_https(link: str) -> bool:
+    """Whether this may be the address of a link on our pages."""
+    return content.is_https(link)
 
 
 @register.simple_tag

@@ -16,7 +16,15 @@ from whatsapp_monitoring_app import scopes, tasks
 from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppInbound
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
-from whatsapp_monitoring_app.services import cancellation, decisions, explanations, retries, statistics, stops
+from whatsapp_monitoring_app.services import (
+    cancellation,
+    decisions,
+    explanations,
+    retries,
+    statistics,
+    stops,
+    template_stops,
+)
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
 ROWS_PER_PAGE = 25
@@ -31,6 +39,7 @@ class DashboardView(ScopedMixin):
     def get(self, request: HttpRequest) -> HttpResponse:
         visible = self.notifications()
         now = timezone.now()
+        worth_a_look = statistics.worth_a_look(visible, now)
         context = self.get_context_data(
             title=_("WhatsApp monitoring"),
             today=statistics.summary(visible.filter(created_at__gte=statistics.start_of_day(now))),
@@ -40,9 +49,10 @@ class DashboardView(ScopedMixin):
             if self.office.sees_every_office
             else None,
             to_handle=statistics.to_handle(visible, now).select_related("user")[:RECENT],
-            **statistics.worth_a_look(visible, now),
+            **worth_a_look,
             recent=visible.select_related("user")[:RECENT],
             troubles=stops.troubles(now),
+            holds=template_stops.held(visible) if worth_a_look["held_count"] else [],
         )
         return self.render_to_response(context)
 
@@ -136,7 +146,9 @@ class DetailsView(ScopedMixin):
     template_name = "whatsapp_attempt_details.html"
 
     def get(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-        notification = get_object_or_404(self.notifications().select_related("user", "sender", "settled_by"), pk=code)
+        notification = get_object_or_404(
+            self.notifications().select_related("user", "sender", "settled_by", "template"), pk=code
+        )
         replies = WhatsAppInbound.objects.visible_to(self.office)
         context = self.get_context_data(
             title=notification.title or notification.message_type,
