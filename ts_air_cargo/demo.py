@@ -94,6 +94,7 @@ def _create_accounts() -> None:
 def _configure_senders() -> None:
     for number, sender in enumerate(WhatsAppSender.objects.order_by("code"), start=1):
         sender.account_id = f"10000000000000{number}"
+        sender.business_account_id = settings.WHATSAPP_CLOUD_BUSINESS_ACCOUNT_ID
         sender.token = settings.WHATSAPP_SANDBOX_TOKEN
         sender.save()
 

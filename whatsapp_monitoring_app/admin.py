@@ -204,7 +204,7 @@ class SenderAdmin(admin.ModelAdmin[WhatsAppSender]):
         else:
             super().save_model(request, obj, form, change)
         changed = set(form.changed_data)
-        if change and changed & {"provider", "account_id", "new_token"}:
+        if change and changed & {"provider", "account_id", "business_account_id", "new_token"}:
             senders.forget_facts(obj)
         if changed & {"provider", "account_id", "address", "new_token", "is_active"}:
             # Somebody has mended it: the messages need not wait for the next probe.

@@ -277,6 +277,8 @@ def apply_whatsapp_webhook(log_id: int) -> int:
     report = webhooks.process(log_id, timezone.now())
     for notification in report.answers:
         ring_after_commit(notification)
+    if report.calls_for_sync:
+        after_commit(sync_whatsapp_templates)
     return report.event_count
 
 

@@ -86,6 +86,7 @@ class TemplateForm(forms.ModelForm[WhatsAppTemplate]):
                 for name in ("fr", "en", "zh_hans")
             },
         }
+        labels = {"is_active": gettext_lazy("In use")}
         help_texts = {
             "code": gettext_lazy(
                 "Small letters, digits and _; the template’s name at Meta. It cannot be changed later."

@@ -70,9 +70,7 @@ def test_every_screen_fits_and_complains_of_nothing(
             )
         if account.role.startswith("admin"):
             photograph_one_sender(page, office, f"{width}-{account.role}-sender")
-            template = f"{office}whatsapp/templates/{WhatsAppTemplate.objects.get(code='colis_arrive').pk}/"
-            photograph(page, template, f"{width}-{account.role}-template")
-            photograph(page, f"{template}names/mali/fr/", f"{width}-{account.role}-template-name")
+            photograph_one_template(page, office, f"{width}-{account.role}-template")
         page.context.close()
     assert complaints == []
 
@@ -88,6 +86,12 @@ def photograph_one_sender(page: Page, office: str, name: str) -> None:
     address = f"{office}whatsapp/senders/{WhatsAppSender.objects.get(code='mali').pk}/"
     for path in OF_ONE_SENDER:
         photograph(page, address + path, f"{name}-{path or 'details'}".rstrip("/"))
+
+
+def photograph_one_template(page: Page, office: str, name: str) -> None:
+    address = f"{office}whatsapp/templates/{WhatsAppTemplate.objects.get(code='colis_arrive').pk}/"
+    photograph(page, address, name)
+    photograph(page, f"{address}names/mali/fr/", f"{name}-name")
 
 
 def photograph(page: Page, url: str, name: str) -> None:

@@ -55,13 +55,19 @@ class WhatsAppAttempt(models.Model):
     sender = models.ForeignKey(
         "WhatsAppSender", on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("sender")
     )
-    route = models.CharField(_("why this sender"), max_length=10, choices=RouteChoice, blank=True)
-    route_reason = models.TextField(_("why not the message’s own"), blank=True)
-    form = models.CharField(_("form"), max_length=10, choices=Form, blank=True)
-    template_name = models.CharField(_("provider’s template"), max_length=512, blank=True)
-    template_language = models.CharField(_("its language"), max_length=20, blank=True)
+    route = models.CharField(
+        _("why this sender"), max_length=10, choices=RouteChoice, blank=True, default="", db_default=""
+    )
+    route_reason = models.TextField(_("why not the message’s own"), blank=True, default="", db_default="")
+    form = models.CharField(_("form"), max_length=10, choices=Form, blank=True, default="", db_default="")
+    template_name = models.CharField(_("provider’s template"), max_length=512, blank=True, default="", db_default="")
+    template_language = models.CharField(_("its language"), max_length=20, blank=True, default="", db_default="")
     text = models.TextField(
-        _("text"), blank=True, help_text=_("What was said, where it is not the notification’s own text.")
+        _("text"),
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("What was said, where it is not the notification’s own text."),
     )
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True)

@@ -160,12 +160,17 @@ class WhatsAppNotification(models.Model):
         db_index=False,
         verbose_name=_("message template"),
     )
-    template_params = models.JSONField(_("values of the template"), default=dict, blank=True)
-    media = models.CharField(_("media"), max_length=10, choices=MEDIA, blank=True)
-    media_link = models.URLField(_("link of the media"), max_length=2000, blank=True)
-    media_name = models.CharField(_("file name"), max_length=240, blank=True)
+    template_params = models.JSONField(_("values of the template"), default=dict, db_default={}, blank=True)
+    media = models.CharField(_("media"), max_length=10, choices=MEDIA, blank=True, default="", db_default="")
+    media_link = models.URLField(_("link of the media"), max_length=2000, blank=True, default="", db_default="")
+    media_name = models.CharField(_("file name"), max_length=240, blank=True, default="", db_default="")
     reply_to = models.CharField(
-        _("answers"), max_length=200, blank=True, help_text=_("The provider’s id of the client’s message.")
+        _("answers"),
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("The provider’s id of the client’s message."),
     )
     priority = models.PositiveSmallIntegerField(
         _("priority"), default=3, help_text=_("1 is the most urgent, 5 the least.")

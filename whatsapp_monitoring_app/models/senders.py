@@ -37,6 +37,8 @@ class WhatsAppSender(models.Model):
         _("business account"),
         max_length=80,
         blank=True,
+        default="",
+        db_default="",
         help_text=_("The id of the WhatsApp Business account, which owns the templates."),
     )
     token = EncryptedTextField(_("token"), blank=True)
@@ -66,10 +68,14 @@ class WhatsAppSender(models.Model):
 
     # What the provider said of the account when it was asked last, or told by itself; its own words.
     is_connected = models.BooleanField(_("connected"), null=True, editable=False)
-    health_detail = models.CharField(_("provider’s words"), max_length=200, blank=True, editable=False)
-    quality = models.CharField(_("quality"), max_length=40, blank=True, editable=False)
-    limit = models.CharField(_("limit"), max_length=40, blank=True, editable=False)
-    display_number = models.CharField(_("our number there"), max_length=20, blank=True, editable=False)
+    health_detail = models.CharField(
+        _("provider’s words"), max_length=200, blank=True, default="", db_default="", editable=False
+    )
+    quality = models.CharField(_("quality"), max_length=40, blank=True, default="", db_default="", editable=False)
+    limit = models.CharField(_("limit"), max_length=40, blank=True, default="", db_default="", editable=False)
+    display_number = models.CharField(
+        _("our number there"), max_length=20, blank=True, default="", db_default="", editable=False
+    )
     token_expires_at = models.DateTimeField(_("token expires"), null=True, editable=False)
     checked_at = models.DateTimeField(_("checked"), null=True, editable=False)
     templates_synced_at = models.DateTimeField(_("templates synchronised"), null=True, editable=False)
@@ -123,9 +129,16 @@ class WhatsAppSender(models.Model):
 
     @property
     def business_account(self) -> str:
-        """The company account that owns the templates: its own, else the one of the environment; "" when unknown."""
+        """The account that owns the templates: its own, or the environment's if its number is; "" when unknown."""
+        if self.business_account_id or self.account != _account_of_environment(self.provider):
+            return self.business_account_id
         is_cloud_api = self.provider == self.Provider.CLOUD_API
-        return self.business_account_id or (str(settings.WHATSAPP_CLOUD_BUSINESS_ACCOUNT_ID) if is_cloud_api else "")
+        return str(settings.WHATSAPP_CLOUD_BUSINESS_ACCOUNT_ID) if is_cloud_api else ""
+
+    @property
+    def template_account(self) -> str:
+        """Where its templates are kept: by the company account, or by its own account while that is not known."""
+        return self.business_account or self.account_key
 
     @property
     def account_key(self) -> str:

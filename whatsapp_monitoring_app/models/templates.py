@@ -209,7 +209,7 @@ class WhatsAppTemplateName(models.Model):
 class ProviderTemplateQuerySet(models.QuerySet["WhatsAppProviderTemplate"]):
     def of(self, sender: WhatsAppSender) -> Self:
         """Those of the company account that this sender speaks through."""
-        return self.filter(provider=sender.provider, business_account_id=sender.business_account)
+        return self.filter(provider=sender.provider, business_account_id=sender.template_account)
 
 
 class WhatsAppProviderTemplate(models.Model):
@@ -237,7 +237,10 @@ class WhatsAppProviderTemplate(models.Model):
     header = models.CharField(_("header"), max_length=20, blank=True)
     header_variables = models.JSONField(_("variables of the header"), default=list)
     url_buttons = models.JSONField(_("buttons with a variable address"), default=list)
-    synced_at = models.DateTimeField(_("synchronised"), null=True)
+    synced_at = models.DateTimeField(
+        _("synchronised"), null=True, help_text=_("When its parts were told; empty while they are not known.")
+    )
+    told_at = models.DateTimeField(_("told"), null=True, help_text=_("By a webhook, or in a refusal."))
     stopped_until = models.DateTimeField(_("stopped until"), null=True)
     stop_reason = models.TextField(_("why stopped"), blank=True)
 

@@ -99,6 +99,10 @@ def judge(
     if known.stopped_until and known.stopped_until > at:
         words = f"{sender.code}: “{name}” is stopped. {known.stop_reason}"
         raise Unusable(words, name, known, known.stopped_until)
+    if known.status == known.APPROVED and known.synced_at is None and sender.templates_synced_at:
+        # Told by a webhook, which says nothing of its variables. The synchronisation that it calls for lets it go.
+        words = f"{sender.code}: “{name}” was approved just now; its variables are not known yet."
+        raise Unusable(words, name, known, at + LOOK_AGAIN_AFTER)
     return Approved(name, known if known.synced_at else None)
 
 
@@ -117,7 +121,7 @@ class Approved:
         unheard = sorted(self.name.used_variables - params.keys())
         if unheard:
             raise misfit("variables", f"“{self.name}” names [{', '.join(unheard)}], which the template has no more")
-        return content.Template(
+        filled = content.Template(
             name=self.name.name,
             language=self.name.whatsapp_language,
             body=self._body(params),
@@ -126,6 +130,11 @@ class Approved:
             buttons=self._buttons([params[name] for name in self.name.button_variables]),
             text=text,
         )
+        try:
+            content.check(filled, TEXT_LIMIT)
+        except content.Unsendable as error:
+            raise Unsayable(ProviderError(ErrorClass.MESSAGE_PERMANENT, message=str(error))) from error
+        return filled
 
     def _body(self, params: Mapping[str, str]) -> tuple[str, ...] | dict[str, str]:
         values = {name: params[name] for name in self.name.variables_of_the_body}

@@ -21,6 +21,7 @@ from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import (
     ErrorClass,
     Outcome,
+    RouteChoice,
     Status,
     WhatsAppAttempt,
     WhatsAppNotification,
@@ -30,6 +31,7 @@ from whatsapp_monitoring_app.providers import base, transport
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError, Refused, Uncertain
 from whatsapp_monitoring_app.providers.content import Template, Unsendable
 from whatsapp_monitoring_app.services import (
+    approval,
     cancellation,
     circuit,
     error_catalogue,
@@ -55,6 +57,7 @@ AFTER_A_BUG = timedelta(minutes=1)
 AFTER_A_MISFIT = timedelta(minutes=1)
 # When a stop ends, the first message finds out whether the account works; the others come while it does, and after.
 SPREAD = timedelta(seconds=10)
+TEMPLATE_SPREAD = timedelta(minutes=2)
 # Seconds between the tries to write down what a provider has answered while the database is away.
 RECORD_AGAIN_AFTER = (0.5, 1, 2, 4, 8)
 
@@ -107,7 +110,9 @@ def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezo
     except Unsendable as error:
         prepared = _Refuse(ProviderError(ErrorClass.MESSAGE_PERMANENT, message=str(error)))
     except Unsayable as refusal:
-        prepared = _Wait(refusal.error, refusal.until) if refusal.until else _Refuse(refusal.error)
+        # Spread, so that the first one finds out for the others.
+        again_at = refusal.until and refusal.until + _random_part_of(TEMPLATE_SPREAD)
+        prepared = _Wait(refusal.error, again_at) if again_at else _Refuse(refusal.error)
     except (
         Exception
     ):  # nothing has left yet: whatever is wrong here must not look like a message that was perhaps sent
@@ -153,11 +158,12 @@ def _prepare(notification: WhatsAppNotification, at: datetime) -> _Ready | _Wait
         return _Wait(route.obstacle, _worth_trying_at(route, at))
     try:
         ready = _ready(notification, route, at)
-    except (Unsendable, Unsayable):
+    except (Unsendable, Unsayable) as misfit:
         if route.stands_in_because is None:
             raise
-        # Who stands in cannot carry it: its own sender will.
-        return _Wait(route.stands_in_because, at + AFTER_A_MISFIT)
+        # Who stands in cannot carry it: its own sender will. What has no template there has none for many others.
+        again_after = AFTER_A_MISFIT if isinstance(misfit, Unsendable) else approval.LOOK_AGAIN_AFTER
+        return _Wait(route.stands_in_because, at + again_after)
     wait = _wait_for_pace(notification, route.sender, at)
     if wait:
         return wait
@@ -223,11 +229,12 @@ def _ready(notification: WhatsAppNotification, route: routing.Route, at: datetim
         to=rendering.number_to_call(notification),
         content=said.wording.what,
         tracking=str(notification.code),
-        reply_to=notification.reply_to,
+        # The other sender's number has another conversation.
+        reply_to="" if route.choice is RouteChoice.FALLBACK else notification.reply_to,
     )
     account = base.Account(*(sender.credentials or ("", "")), address=sender.address)
     request = providers.get(sender.provider).build(account, message)
-    return _Ready(said, request, secrecy.of(notification, account, message, request))
+    return _Ready(said, request, secrecy.of(notification, account, message, request, said.wording.text))
 
 
 def _call(ready: _Ready, send: Send, now: Clock) -> Call:

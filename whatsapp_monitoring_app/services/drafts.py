@@ -77,6 +77,8 @@ def check(draft: Draft) -> scopes.Scope:
         value = getattr(draft, name)
         if name != "idempotency_key" or value is not None:
             check_text(name, value, limit)
+    if not isinstance(draft.context_data, Mapping):
+        raise InvalidNotification("context_data", _("The context is given by name: a dictionary."))
     if isinstance(draft.priority, bool) or draft.priority not in range(1, 6):
         raise InvalidNotification(
             "priority",

@@ -19,6 +19,8 @@ Send = Callable[[HttpRequest], HttpAnswer]
 
 # A ban that names no end is looked at again after this time, by one message.
 BAN_TIME = timedelta(hours=1)
+# How the reason of a stop begins that a provider has told by itself.
+TOLD = "Told by the provider: "
 # Time enough to make a new token, and to tell the person who can.
 EXPIRES_SOON = timedelta(days=7)
 
@@ -47,7 +49,15 @@ def queues_of(senders: Iterable[WhatsAppSender]) -> dict[int, Queue]:
 def check_all(at: datetime, send: Send = transport.send) -> int:
     """Ask how every sender that can be asked is; how many answered. To be called outside of a transaction."""
     senders = WhatsAppSender.objects.filter(is_active=True)
-    return sum(check(sender, at, send) for sender in senders if can_check(sender))
+    return sum(_check_safely(sender, at, send) for sender in senders if can_check(sender))
+
+
+def _check_safely(sender: WhatsAppSender, at: datetime, send: Send) -> bool:
+    try:
+        return check(sender, at, send)
+    except Exception:  # one odd answer must not keep the others from being asked
+        logger.exception("The sender %s could not be checked", sender.code)
+        return False
 
 
 def can_check(sender: WhatsAppSender) -> bool:
@@ -69,13 +79,19 @@ def check(sender: WhatsAppSender, at: datetime, send: Send = transport.send) -> 
     if request is None:
         return False
     try:
-        health = provider.read_health(send(request), account)
-        token = _token_facts(provider, account, send)
+        asked = _without_secrets(sender, send)
+        health = provider.read_health(asked(request), account)
+        token = _token_facts(provider, account, asked)
     except (transport.NotSent, transport.NoAnswer) as error:
         logger.warning("The sender %s could not be checked: %s", sender.code, error)
         health, token = Health(None, f"{type(error).__name__}: {error}"), TokenFacts(None)
     _keep(sender, health, token, at)
     return health.is_connected is not None
+
+
+def _without_secrets(sender: WhatsAppSender, send: Send) -> Send:
+    """The same, without the token in its answers: providers repeat what they do not understand."""
+    return lambda request: secrecy.hide_in_answer(send(request), secrecy.of_account(sender))
 
 
 def _token_facts(provider: base.Provider, account: base.Account, send: Send) -> TokenFacts:
@@ -85,11 +101,9 @@ def _token_facts(provider: base.Provider, account: base.Account, send: Send) -> 
 
 def _keep(sender: WhatsAppSender, health: Health, token: TokenFacts, at: datetime) -> None:
     words = health.detail if token.is_valid is not False else f"{token.detail} {health.detail}".strip()
-    # The one that was used, which may be the environment's.
-    secret = sender.credentials[1] if sender.credentials else ""
     known = {
         "is_connected": False if token.is_valid is False else health.is_connected,
-        "health_detail": secrecy.hide(words, [secret] if secret else [])[:200],
+        "health_detail": words[:200],
         "checked_at": at,
     }
     told = {"quality": health.quality[:40], "limit": health.limit[:40], "display_number": health.number[:20]}
@@ -119,7 +133,8 @@ def is_on_whatsapp(sender: WhatsAppSender, number: str, send: Send = transport.s
     if account is None or not can_check_numbers(sender):
         return None
     provider = providers.get(sender.provider)
-    found = provider.read_number_check(send(provider.number_check_request(account, [number])))
+    asked = _without_secrets(sender, send)
+    found = provider.read_number_check(asked(provider.number_check_request(account, [number])))
     return found[0] if found else None
 
 
@@ -135,8 +150,9 @@ def take(provider: str, event: AccountEvent, at: datetime) -> None:
             WhatsAppSender.objects.filter(pk=sender.pk).update(**known)
         if event.can_send is False:
             logger.error("The sender %s was stopped by its provider: %s", sender.code, event.detail)
-            sender.stop(event.until or at + BAN_TIME, ErrorClass.ACCOUNT_STOP, event.detail)
-        elif event.can_send:
+            sender.stop(event.until or at + BAN_TIME, ErrorClass.ACCOUNT_STOP, TOLD + event.detail)
+        elif event.can_send and sender.stop_reason.startswith(TOLD):
+            # The end of what was told; a bad token, or complaints, go on.
             circuit.resume(sender, at)
 
 

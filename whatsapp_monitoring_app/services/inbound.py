@@ -184,6 +184,8 @@ def _confirm(
 
 def _code_of_sender(message: WhatsAppInbound) -> str:
     """The sender whose number was written to: the answer comes from there. "" when none of ours is known by it."""
+    if not message.account_id:
+        return ""
     senders = WhatsAppSender.objects.defer("token").filter(provider=message.provider, is_active=True)
     return next((sender.code for sender in senders if sender.account == message.account_id), "")
 

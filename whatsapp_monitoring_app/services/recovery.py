@@ -56,7 +56,10 @@ class Bell(NamedTuple):
 def expire(at: datetime) -> int:
     """Give up what waited too long to be useful; how many."""
     return WhatsAppNotification.objects.expired(at).move(
-        Status.FAILED, failed_at=at, error_class=ErrorClass.EXPIRED, error_message="", error_code=""
+        # With the words of what it waited for: they say why it came too late.
+        Status.FAILED,
+        failed_at=at,
+        error_class=ErrorClass.EXPIRED,
     )
 
 

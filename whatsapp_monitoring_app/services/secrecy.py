@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from urllib.parse import quote, quote_plus
 
-from whatsapp_monitoring_app.models import WhatsAppNotification
+from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers import content
 from whatsapp_monitoring_app.providers.base import Account, HttpAnswer, HttpRequest, Message, Outcome, Refused
 
@@ -16,15 +16,22 @@ SHORTEST = 8  # characters: anything shorter stands in many an answer by chance
 
 
 def of(
-    notification: WhatsAppNotification, account: Account, message: Message, request: HttpRequest
+    notification: WhatsAppNotification, account: Account, message: Message, request: HttpRequest, stored: str = ""
 ) -> tuple[str, ...]:
-    """What no answer may repeat, the longest first."""
+    """What no answer may repeat, the longest first. `stored` is what is kept of the text: its words are no secret."""
     texts = content.texts(message.content)
     # A link that was filled in is a secret by itself, wherever a gateway cuts the text.
-    filled_in = {word for text in texts for word in text.split()} - set(notification.message_content.split())
+    filled_in = {word for text in texts for word in text.split()} - set(
+        f"{notification.message_content} {stored}".split()
+    )
     credentials = request.headers.get("Authorization", "").rpartition(" ")[2]
     secrets = {account.token, credentials, *texts, *(word.strip(".,;:!?()«»“”\"'") for word in filled_in)}
     return tuple(sorted((secret for secret in secrets if len(secret) >= SHORTEST), key=len, reverse=True))
+
+
+def of_account(sender: WhatsAppSender) -> tuple[str, ...]:
+    """What no answer about an account may repeat: the token that it was asked with, which may be the environment's."""
+    return tuple(token for token in (sender.credentials or ("", ""))[1:] if token)
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ FACTS: dict[str, object] = {
     "display_number": "",
     "token_expires_at": None,
     "checked_at": None,
+    "templates_synced_at": None,
 }
 # Meta's words, in ours; those of another provider are shown as they are.
 QUALITIES = {

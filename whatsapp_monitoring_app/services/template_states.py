@@ -139,7 +139,7 @@ def _state_of(refusal: approval.Unusable) -> State:
     if refusal.known is None or refusal.known.is_gone:
         return State.MISSING
     if refusal.known.is_usable:
-        return State.STOPPED
+        return State.STOPPED if refusal.known.stopped_until else State.UNHEARD
     return STATES.get(refusal.known.status, State.UNUSABLE)
 
 

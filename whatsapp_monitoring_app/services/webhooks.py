@@ -9,7 +9,12 @@ from datetime import datetime
 from django.db import InterfaceError, OperationalError, transaction
 
 from whatsapp_monitoring_app import providers
-from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppSender, WhatsAppWebhookLog
+from whatsapp_monitoring_app.models import (
+    WhatsAppNotification,
+    WhatsAppProviderTemplate,
+    WhatsAppSender,
+    WhatsAppWebhookLog,
+)
 from whatsapp_monitoring_app.providers.base import (
     AccountEvent,
     InboundEvent,
@@ -72,6 +77,8 @@ class Report:
     event_count: int = 0
     answers: list[WhatsAppNotification] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    # Whether a template was approved, whose parts only a synchronisation tells.
+    calls_for_sync: bool = False
 
 
 def is_unread(log_id: int) -> bool:
@@ -118,6 +125,8 @@ def _take(log: WhatsAppWebhookLog, event: Event, at: datetime, report: Report) -
         return
     if answer:
         report.answers.append(answer)
+    if isinstance(event, TemplateEvent) and event.status == WhatsAppProviderTemplate.APPROVED:
+        report.calls_for_sync = True
 
 
 def _name_of(event: Event) -> str:

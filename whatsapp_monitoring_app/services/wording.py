@@ -18,6 +18,9 @@ from whatsapp_monitoring_app.providers.base import ProviderError
 from whatsapp_monitoring_app.services import approval, rendering, window
 from whatsapp_monitoring_app.services.approval import Unsayable
 
+# The variables that a first-password link can be in.
+CARRY_A_LINK = {"lien", "texte"}
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -51,12 +54,15 @@ def _own_words_or_stand_in(notification: WhatsAppNotification, sender: WhatsAppS
 
 
 def _is_window_open(notification: WhatsAppNotification, sender: WhatsAppSender, at: datetime) -> bool:
-    since = _refused_at(notification) if notification.error_class == ErrorClass.WINDOW_CLOSED else None
-    return window.is_open(rendering.number_to_call(notification), sender, at, since=since)
+    number = rendering.number_to_call(notification)
+    if not window.is_open(number, sender, at):
+        return False
+    refused_at = _refused_at(notification)
+    return refused_at is None or window.is_open(number, sender, at, since=refused_at)
 
 
 def _refused_at(notification: WhatsAppNotification) -> datetime | None:
-    """When the provider last found the window closed: only what the client has written since opens it again."""
+    """When a provider last found the window closed: only what the client has written since opens it again."""
     closed = {"error_class": ErrorClass.WINDOW_CLOSED}
     told = notification.attempts.filter(**closed).aggregate(at=Max("finished_at"))["at"]
     heard = notification.receipts.filter(**closed).aggregate(at=Max("occurred_at"))["at"]
@@ -86,6 +92,8 @@ def _own_words(notification: WhatsAppNotification) -> Wording:
 def _stand_ins(notification: WhatsAppNotification) -> Iterator[_Candidate]:
     known = _known(notification)
     for template in WhatsAppTemplate.objects.standing_in_for(notification.message_type):
+        if rendering.FIRST_PASSWORD_LINK in notification.message_content and not CARRY_A_LINK & {*template.variables}:
+            continue  # the link is the message
         params = {name: known[name] for name in template.variables if name in known}
         yield _Candidate(template, params)
 
@@ -93,7 +101,8 @@ def _stand_ins(notification: WhatsAppNotification) -> Iterator[_Candidate]:
 def _known(notification: WhatsAppNotification) -> dict[str, str]:
     """The values that a message has by itself: its context, its text, its person, its parcel."""
     kind, _, number = notification.subject.partition(":")
-    known = {name: str(value) for name, value in notification.context_data.items() if isinstance(value, str | int)}
+    context = notification.context_data if isinstance(notification.context_data, dict) else {}
+    known = {name: str(value) for name, value in context.items() if isinstance(value, str | int | float)}
     known["texte"] = notification.message_content
     if notification.user:
         known["nom"] = notification.user.get_full_name()

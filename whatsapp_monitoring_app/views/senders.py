@@ -29,7 +29,7 @@ WEBHOOKS = {
     WhatsAppSender.Provider.WACHAP: "whatsapp_wachap_webhook",
     WhatsAppSender.Provider.TWILIO: "whatsapp_twilio_webhook",
 }
-ACCOUNT_FIELDS = {"provider", "account_id", "address"}
+ACCOUNT_FIELDS = {"provider", "account_id", "address", "business_account_id"}
 hide_tokens = method_decorator(sensitive_post_parameters("token"), name="dispatch")
 
 
