@@ -77,6 +77,14 @@ def test_a_provider_that_repeats_the_token_does_not_bring_it_into_our_rows():
     assert "secret" not in mali.health_detail
 
 
+def test_a_long_token_that_is_repeated_is_hidden_before_it_is_cut():
+    token_text = "EAAG" + "x9Y7" * 55
+    mali = sender(account_id="777", token=token_text)
+    error = {"message": f"Malformed access token {token_text}", "type": "OAuthException", "code": 190}
+    health.check(mali, NOW, Provider(json_answer(401, {"error": error})))
+    assert token_text[:40] not in mali.health_detail
+
+
 def test_every_sender_that_can_be_asked_is_and_a_paused_one_is_not():
     sender("chine", is_active=False)
     sender("systeme", account_id="777", token="")

@@ -127,7 +127,12 @@ def test_what_waited_too_long_is_given_up(status: Status):
     assert recovery.expire(NOW + DAY) == 1
     notification.refresh_from_db()
     assert (notification.status, notification.failed_at) == (Status.FAILED, NOW + DAY)
-    assert (notification.error_class, notification.error_code, notification.error_message) == ("expired", "", "")
+    # The words say what it waited for.
+    assert (notification.error_class, notification.error_code, notification.error_message) == (
+        "expired",
+        "131016",
+        "down",
+    )
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.PENDING, Status.RETRY_SCHEDULED}))

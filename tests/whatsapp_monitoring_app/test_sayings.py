@@ -77,6 +77,7 @@ def test_numbers_are_values_too():
         ({"message_content": "x" * 4097}, "message_content"),
         ({"message_content": ""}, "message_content"),
         ({"message_content": "Bonjour", "sender": "paris"}, "sender"),
+        ({"message_content": "Bonjour", "context_data": ["lot"]}, "context_data"),
         ({"message_content": "Bonjour", "reply_to": "x" * 201}, "reply_to"),
     ],
     ids=lambda value: value if isinstance(value, str) else ",".join(value),
@@ -121,6 +122,17 @@ def test_an_answer_says_what_it_answers():
     provider = Provider(accepted())
     attempt(post(reply_to="wamid.theirs"), provider)
     assert provider.bodies[0]["context"] == {"message_id": "wamid.theirs"}
+
+
+def test_who_stands_in_answers_nothing_of_another_numbers_conversation():
+    reserve = WhatsAppSender.objects.get(code="chine")
+    reserve.account_id, reserve.token = "8", "token 8"
+    reserve.save()
+    WhatsAppSender.objects.filter(code="mali").update(is_active=False, fallback=reserve)
+    open_window("chine")
+    provider = Provider(accepted())
+    attempt(post(reply_to="wamid.of.mali"), provider)
+    assert "context" not in provider.bodies[0]
 
 
 class TestAskedSender:

@@ -11,7 +11,7 @@ from django.test import override_settings
 
 from tests.whatsapp_monitoring_app.scripts import NOW, Provider, accepted, attempt, json_answer, post, refused
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppProviderTemplate, WhatsAppSender
-from whatsapp_monitoring_app.providers.base import HttpAnswer
+from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent
 from whatsapp_monitoring_app.sandbox import RunningSandbox
 from whatsapp_monitoring_app.services import templates, webhooks
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 LATER = NOW + timedelta(hours=1)
 WABA = "102290129340398"
+ONE_VARIABLE = {"type": "BODY", "text": "TS Air Cargo vous informe : {{1}} Répondez."}
 
 
 def meta_says(*names: str, after: str = "", **fields: Any) -> HttpAnswer:
@@ -81,6 +82,19 @@ class TestSync:
         assert state("one") == "APPROVED"
         assert any_sender().templates_synced_at == NOW
 
+    def test_an_empty_list_is_not_believed_once_there_was_a_full_one(self):
+        templates.sync_all(NOW, Provider(meta_says("one")))
+        (synced,) = templates.sync_all(LATER, Provider(meta_says()))
+        assert "no template" in synced.error
+        assert state("one") == "APPROVED"
+
+    @override_settings(WHATSAPP_CLOUD_TOKEN="EAAG-very-secret-token")
+    def test_a_provider_that_repeats_the_token_brings_it_into_no_log(self, caplog: pytest.LogCaptureFixture):
+        error = {"message": "Malformed access token EAAG-very-secret-token", "type": "OAuthException", "code": 190}
+        (synced,) = templates.sync_all(NOW, Provider(json_answer(401, {"error": error})))
+        assert "190" in synced.error
+        assert "secret" not in synced.error + caplog.text
+
     def test_another_business_account_is_not_touched(self):
         templates.sync_all(NOW, Provider(meta_says("one")))
         WhatsAppSender.objects.update(business_account_id="999")
@@ -91,9 +105,8 @@ class TestSync:
         templates.sync_all(NOW, Provider(meta_says("avis", status="PENDING")))
         notification = attempt(post(), Provider(accepted()))
         assert (notification.status, notification.error_class) == (Status.PENDING, ErrorClass.TEMPLATE_STOP)
-        body = [{"type": "BODY", "text": "TS Air Cargo vous informe : {{1}} Répondez."}]
         at = NOW + timedelta(minutes=1)
-        templates.sync_all(at, Provider(meta_says("avis", components=body)))
+        templates.sync_all(at, Provider(meta_says("avis", components=[ONE_VARIABLE])))
         notification.refresh_from_db()
         assert notification.next_attempt_at == at
         assert attempt(notification, Provider(accepted()), at).status == Status.SENT
@@ -118,10 +131,14 @@ class TestSync:
 
 def told(field: str, **value: Any) -> list[str]:
     """Meta posts this about the business account; what went wrong."""
+    log = webhooks.store("cloud_api", posted(field, **value), NOW)
+    return webhooks.process(log.pk, NOW).errors
+
+
+def posted(field: str, **value: Any) -> bytes:
     change = {"field": field, "value": value}
     body = {"object": "whatsapp_business_account", "entry": [{"id": WABA, "time": 1790000000, "changes": [change]}]}
-    log = webhooks.store("cloud_api", json.dumps(body).encode(), NOW)
-    return webhooks.process(log.pk, NOW).errors
+    return json.dumps(body).encode()
 
 
 TEMPLATE = {"message_template_id": 1, "message_template_name": "avis", "message_template_language": "fr"}
@@ -129,8 +146,7 @@ TEMPLATE = {"message_template_id": 1, "message_template_name": "avis", "message_
 
 @pytest.fixture
 def synced() -> None:
-    body = [{"type": "BODY", "text": "TS Air Cargo vous informe : {{1}} Répondez."}]
-    templates.sync_all(NOW, Provider(meta_says("avis", components=body)))
+    templates.sync_all(NOW, Provider(meta_says("avis", components=[ONE_VARIABLE])))
 
 
 @pytest.mark.usefixtures("synced")
@@ -144,9 +160,36 @@ class TestWebhooks:
         assert (notification.status, provider.requests) == (Status.PENDING, [])
         assert "INCORRECT_CATEGORY" in notification.error_message
         assert told("message_template_status_update", event="APPROVED", reason="NONE", **TEMPLATE) == []
+        # Approved, and perhaps not as it was: its parts are to be heard of first.
+        assert attempt(notification, provider).status == Status.PENDING
+        soon = NOW + timedelta(minutes=1)
+        templates.sync_all(soon, Provider(meta_says("avis", components=[ONE_VARIABLE])))
         notification.refresh_from_db()
-        assert notification.next_attempt_at == NOW
-        assert attempt(notification, provider).status == Status.SENT
+        assert notification.next_attempt_at == soon
+        assert attempt(notification, provider, soon).status == Status.SENT
+
+    def test_one_that_was_gone_and_is_approved_waits_until_its_parts_are_known(self):
+        templates.sync_all(LATER, Provider(meta_says("another")))
+        told("message_template_status_update", event="APPROVED", **TEMPLATE)
+        provider = Provider(accepted())
+        notification = attempt(post(LATER), provider, LATER)
+        assert (notification.status, notification.error_class) == (Status.PENDING, ErrorClass.TEMPLATE_STOP)
+        assert provider.requests == []
+
+    def test_what_is_told_while_the_list_is_on_its_way_is_newer_than_the_list(self):
+        class Meta(Provider):
+            def __call__(self, request: HttpRequest) -> HttpAnswer:
+                told("message_template_status_update", event="PAUSED", **TEMPLATE)
+                return super().__call__(request)
+
+        templates.sync_all(NOW, Meta(meta_says("avis", components=[ONE_VARIABLE])))
+        assert state("avis") == "PAUSED"
+
+    def test_an_approval_calls_for_a_synchronisation(self):
+        log = webhooks.store("cloud_api", posted("message_template_status_update", event="APPROVED", **TEMPLATE), NOW)
+        assert webhooks.process(log.pk, NOW).calls_for_sync
+        log = webhooks.store("cloud_api", posted("message_template_status_update", event="PAUSED", **TEMPLATE), NOW)
+        assert not webhooks.process(log.pk, NOW).calls_for_sync
 
     def test_quality_and_category_are_kept_and_stop_nothing(self):
         quality = {"previous_quality_score": "GREEN", "new_quality_score": "YELLOW"}
@@ -176,6 +219,17 @@ class TestWebhooks:
         assert any_sender().stop_class == ErrorClass.ACCOUNT_STOP
         assert told("account_update", event="DISABLED_UPDATE", ban_info={"waba_ban_state": "REINSTATE"}) == []
         assert not any_sender().is_stopped(NOW)
+
+    def test_the_end_of_a_ban_does_not_lift_a_stop_of_another_cause(self):
+        any_sender().stop(LATER, ErrorClass.ACCOUNT_STOP, "190 token expired")
+        told("account_update", event="ACCOUNT_RECONNECTED")
+        assert any_sender().is_stopped(NOW)
+
+    def test_a_number_of_its_own_is_not_taken_for_one_of_the_environments_account(self):
+        WhatsAppSender.objects.filter(code="mali").update(account_id="777")
+        told("account_update", event="DISABLED_UPDATE", ban_info={"waba_ban_state": "DISABLE"})
+        assert not any_sender().is_stopped(NOW)
+        assert WhatsAppSender.objects.get(code="chine").is_stopped(NOW)
 
     def test_another_companys_account_stops_nobody(self):
         WhatsAppSender.objects.update(business_account_id="999")

@@ -22,10 +22,11 @@ pytestmark = pytest.mark.django_db
 def refusal(**fields: Any) -> dict[str, list[str]]:
     """What is wrong with a template of these values, field by field, in English."""
     before = WhatsAppTemplate.objects.count()
-    with translation.override("en"), pytest.raises(ValidationError) as refused:
-        rows.template(**fields)
-    assert WhatsAppTemplate.objects.count() == before
-    return refused.value.message_dict
+    with translation.override("en"):
+        with pytest.raises(ValidationError) as refused:
+            rows.template(**fields)
+        assert WhatsAppTemplate.objects.count() == before
+        return refused.value.message_dict
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.models.templates import TEXT_LIMIT
 from whatsapp_monitoring_app.providers.base import Kind, ProviderError, ReceiptEvent
-from whatsapp_monitoring_app.services import receipts, templates, window
+from whatsapp_monitoring_app.services import receipts, templates, verdicts, window
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 
 pytestmark = pytest.mark.django_db
@@ -178,6 +178,23 @@ class TestRefusedWindow:
         open_window(at=NOW + timedelta(minutes=1))
         assert said(notification, at=NOW + HOUR)["type"] == "text"
 
+    @pytest.mark.parametrize("meanwhile", ["the pace", "a pause"])
+    def test_what_happens_before_the_next_try_does_not_let_it_be_forgotten(self, meanwhile: str):
+        open_window(at=NOW - 23 * HOUR)
+        notification = attempt(post(), Provider(refused(131047)))
+        soon = NOW + timedelta(minutes=2)
+        if meanwhile == "the pace":
+            claimed = WhatsAppNotification.objects.claim(notification.pk, soon)
+            assert claimed
+            verdicts.wait_for_slot(claimed, None, soon)
+        else:
+            WhatsAppSender.objects.update(is_active=False)
+            attempt(notification, Provider(accepted()), soon)
+            WhatsAppSender.objects.update(is_active=True)
+        notification.refresh_from_db()
+        assert notification.error_class != ErrorClass.WINDOW_CLOSED
+        assert said(notification, at=NOW + timedelta(minutes=30))["type"] == "template"
+
 
 class TestStandIns:
     def test_the_types_own_template_goes_before_the_general_one(self, make_user: Callable[..., User]):
@@ -243,6 +260,30 @@ class TestStandIns:
         (record,) = notification.attempts.all()
         assert FIRST_PASSWORD_LINK in record.text
         assert link not in record.text
+
+    def test_a_secret_link_is_never_left_out(self, make_user: Callable[..., User]):
+        text_fr = "Bonjour {nom}, votre compte est prêt."
+        WhatsAppTemplate.objects.filter(code="compte_cree").update(variables=["nom"], text_fr=text_fr)
+        text = f"Votre lien : {FIRST_PASSWORD_LINK}"
+        notification = post(
+            user=make_user(NUMBER), message_content=text, message_type="account_creation", is_secret=True
+        )
+        body = said(notification)
+        assert body["template"]["name"] == "avis"
+        assert "http" in values(body)[0]
+
+    def test_a_value_that_no_header_can_hold_leaves_it_to_the_general_one(self):
+        known_at_meta("avis", ["1"])
+        known_at_meta("colis_arrive", ["1"], header="TEXT", header_variables=["1"])
+        WhatsAppTemplateName.objects.create(
+            template=WhatsAppTemplate.objects.get(code="colis_arrive"),
+            sender=WhatsAppSender.objects.get(code="mali"),
+            language="fr",
+            name="colis_arrive",
+            header_variable="nom",
+        )
+        notification = post(message_type="delivery", subject="colis:TS1", context_data={"nom": "x" * 61})
+        assert said(notification)["template"]["name"] == "avis"
 
     def test_a_picture_that_the_template_has_no_place_for_is_not_left_out(self):
         notification = post(message_content="La photo", image_url="https://example.org/colis.jpg")
@@ -390,6 +431,30 @@ class TestStops:
         notification.refresh_from_db()
         assert notification.next_attempt_at == NOW
         assert said(notification)["type"] == "template"
+
+    def test_a_person_may_try_one_whatever_the_provider_has_told_of_it(self):
+        row = known_at_meta("avis", ["1"], status="PAUSED")
+        notification = post()
+        assert fate(notification) == (Status.PENDING, ErrorClass.TEMPLATE_STOP, 0)
+        templates.resume(row, NOW)
+        assert said(notification)["type"] == "template"
+
+    def test_the_held_ones_do_not_come_back_all_at_once(self):
+        attempt(post(), Provider(refused(132015)))
+        held = [post() for _ in range(5)]
+        for notification in held:
+            assert fate(notification)[0] == Status.PENDING
+        assert len({notification.next_attempt_at for notification in held}) == 5
+
+    def test_a_sender_that_stands_in_without_the_template_is_not_asked_every_minute(self):
+        reserve = WhatsAppSender.objects.get(code="chine")
+        reserve.account_id, reserve.token, reserve.templates_synced_at = "8", "token 8", NOW
+        reserve.save()
+        WhatsAppSender.objects.filter(code="mali").update(is_active=False, fallback=reserve)
+        notification = post()
+        assert fate(notification) == (Status.PENDING, ErrorClass.NOT_CONFIGURED, 0)
+        assert notification.next_attempt_at
+        assert notification.next_attempt_at >= NOW + timedelta(minutes=15)
 
     def test_another_template_is_not_held(self):
         attempt(post(), Provider(refused(132015)))
