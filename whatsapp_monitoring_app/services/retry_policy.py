@@ -55,7 +55,7 @@ EFFECTS: dict[ErrorClass, Effect] = {
     ErrorClass.ACCOUNT_SLOW: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=30), stops_sender=True),
     ErrorClass.DAILY_LIMIT: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=15)),
     # Free text came too late: once more, as a template.
-    ErrorClass.WINDOW_CLOSED: Effect(Fate.GIVE_BACK, max_attempts=2),
+    ErrorClass.WINDOW_CLOSED: Effect(Fate.GIVE_BACK, min_delay=timedelta(seconds=5), max_attempts=2),
     # The template's own stop holds the others of it; a person, or the provider, makes it usable again.
     ErrorClass.TEMPLATE_STOP: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=15)),
     ErrorClass.NOT_CONFIGURED: Effect(Fate.GIVE_BACK, min_delay=timedelta(minutes=1), stops_sender=True),
