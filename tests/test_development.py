@@ -24,7 +24,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.xdist_group("development")
 
 # Valkey has sixteen; the test runs themselves use the first ones.
-REDIS_DATABASE = 15
+LAST_REDIS_DATABASE = 15
 PORTS = ("WEB_PORT", "SANDBOX_PORT", "FLOWER_PORT")
 DEMO_PASSWORD = "demo-ts-2026"
 
@@ -38,11 +38,13 @@ def free_ports() -> dict[str, str]:
 
 
 @pytest.fixture
-def machine() -> Iterator[dict[str, str]]:
+def machine(worker_id: str) -> Iterator[dict[str, str]]:
     """A developer's environment with an empty database and an empty Valkey of its own, which is gone afterwards."""
     name = f"development_{uuid.uuid4().hex[:8]}"
     address, _, query = os.environ["DATABASE_URL"].partition("?")
-    redis_url = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{REDIS_DATABASE}"
+    # Each test process has its own: the other one empties its database while this one works.
+    number = LAST_REDIS_DATABASE - int(worker_id.removeprefix("gw").replace("master", "0"))
+    redis_url = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{number}"
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as maintenance:
         maintenance.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield {

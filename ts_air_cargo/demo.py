@@ -56,7 +56,7 @@ CLIENTS = (
 )
 GOODS = ("Téléphones", "Chaussures", "Tissus", "Pièces de moto", "Cosmétiques", "Panneaux solaires")
 
-PATHS = ("read", "delivered", "read", "131026", "read", "sent", "read", "131047", "delivered", "read")
+PATHS = ("read", "delivered", "read", "131026", "read", "sent", "read", "132012", "delivered", "read")
 
 
 def load(at: datetime | None = None) -> bool:
