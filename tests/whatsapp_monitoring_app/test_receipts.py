@@ -30,7 +30,7 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.providers.base import HttpAnswer, Kind, ProviderError, ReceiptEvent
 from whatsapp_monitoring_app.providers.transport import NoAnswer
-from whatsapp_monitoring_app.services import receipts, recovery, retries, webhooks
+from whatsapp_monitoring_app.services import receipts, recovery, retries, statistics, webhooks
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS, Fate
 
 pytestmark = pytest.mark.django_db
@@ -420,3 +420,12 @@ def test_a_receipt_that_comes_again_with_our_code_finds_its_message_by_it():
     take(event("delivered", "wamid.unheard", tracking=str(notification.pk)))
     assert WhatsAppNotification.objects.get(pk=notification.pk).status == Status.DELIVERED
     assert WhatsAppReceipt.objects.count() == 1
+
+
+def test_the_history_puts_a_receipt_of_the_same_second_behind_what_it_speaks_of():
+    within = NOW + timedelta(milliseconds=400)
+    attempt(post(within), Provider(accepted("wamid.one")), within)
+    take(event("sent", occurred_at=NOW), event("read", occurred_at=NOW))
+    history = statistics.timeline(WhatsAppNotification.objects.get())
+    assert [bool(moment.attempt) for moment in history] == [False, True, False, False]
+    assert [moment.receipt and moment.receipt.status for moment in history] == [None, None, "sent", "read"]

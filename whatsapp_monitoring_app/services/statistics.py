@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import Any
 
 from django.db.models import Count, Q
@@ -161,4 +160,10 @@ def timeline(notification: WhatsAppNotification) -> list[Moment]:
         *(Moment(at=receipt.occurred_at, receipt=receipt) for receipt in notification.receipts.all()),
         *([Moment(at=settled.at, decision=settled)] if settled else []),
     ]
-    return sorted(moments, key=attrgetter("at"))
+    return sorted(moments, key=_place)
+
+
+def _place(moment: Moment) -> datetime:
+    """Where it stands in the history. Providers date their receipts in whole seconds, and mean some moment in it."""
+    is_whole = moment.receipt is not None and moment.at.microsecond == 0
+    return moment.at + timedelta(microseconds=999_999) if is_whole else moment.at
