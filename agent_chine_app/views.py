@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from agent_chine_app import client_async_utils, client_creation
 from agent_chine_app.apps import AgentChineConfig
 from agent_chine_app.forms import ClientForm, ColisForm, NewLinkForm
-from agent_chine_app.models import Client, ClientCreation, Colis
+from agent_chine_app.models import Client, ClientCreation, Colis, ColisStep
 from agent_chine_app.notifications import notify_colis_created
 from whatsapp_monitoring_app.models import WhatsAppInbound, WhatsAppOptOut
 from whatsapp_monitoring_app.services import statistics
@@ -169,6 +169,7 @@ class ColisCreateView(ScopedMixin):
             },
         )
         if created:
+            ColisStep.objects.create(colis=colis, kind=ColisStep.Kind.RECEIVED, at=colis.created_at, by=self.person)
             notify_colis_created(colis)
         return colis
 

@@ -37,7 +37,11 @@ class ColisArrivalView(ScopedMixin):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         colis = get_object_or_404(Colis.objects.select_related("client__user"), pk=pk)
         with transaction.atomic():
-            is_first = Colis.objects.arrive(colis.pk, timezone.now())
+            at = timezone.now()
+            arrived = Colis.objects.filter(pk=colis.pk).move(
+                Colis.Status.ARRIVED, self.person, at, arrived_at=at, arrival_told_at=at
+            )
+            is_first = bool(arrived)
             if is_first:
                 notify_colis_arrival_mali(colis)
         names = {"number": colis.numero_suivi, "client": colis.client}

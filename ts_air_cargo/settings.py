@@ -233,6 +233,17 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expire_seconds": 550},
     },
+    "announce-forgotten-arrivals-every-10-minutes": {
+        "task": "agent_mali_app.tasks.announce_forgotten_arrivals",
+        "schedule": 600.0,
+        "options": {"expire_seconds": 550},
+    },
+    # Every hour, so that a beat that was silent in the morning is made up for; each client hears once a day at most.
+    "remind-of-stored-parcels-hourly": {
+        "task": "agent_mali_app.tasks.remind_of_stored_parcels",
+        "schedule": crontab(minute=15),
+        "options": {"expire_seconds": 3000},
+    },
     "recover-client-creations-every-minute": {
         "task": "agent_chine_app.tasks.recover_client_creations",
         "schedule": 60.0,
@@ -274,6 +285,15 @@ WHATSAPP_STANDBY_SECONDS = env.float("WHATSAPP_STANDBY_SECONDS", default=5)
 WHATSAPP_FIRST_RETRY_SECONDS = env.float("WHATSAPP_FIRST_RETRY_SECONDS", default=30)
 WHATSAPP_RETENTION_DAYS = env.int("WHATSAPP_RETENTION_DAYS", default=90)
 WHATSAPP_WEBHOOK_RETENTION_DAYS = env.int("WHATSAPP_WEBHOOK_RETENTION_DAYS", default=7)
+
+# --- Parcels
+
+# Days: when the first reminder of a parcel that nobody fetches leaves, and how long after each the next one.
+STORAGE_REMINDER_AFTER_DAYS = env.int("STORAGE_REMINDER_AFTER_DAYS", default=5)
+STORAGE_REMINDER_EVERY_DAYS = env.int("STORAGE_REMINDER_EVERY_DAYS", default=3)
+# Photos of parcels: shown to who may see the parcel, never by their address alone.
+MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / "var" / "media"))()
+PHOTO_LIMIT = 8 * 1024 * 1024  # bytes
 
 # --- Logs
 

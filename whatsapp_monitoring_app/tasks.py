@@ -7,7 +7,7 @@ time.
 import logging
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppNotification
 from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.services import (
+    announcements,
     bulks,
     cleanup,
     delivery,
@@ -70,6 +71,7 @@ def send_whatsapp_async(
     language: str = "",
     subject: str = "",
     fact_rank: int = 0,
+    about: Mapping[str, int] | None = None,
     context_data: dict[str, Any] | None = None,
     is_secret: bool = False,
     idempotency_key: str | None = None,
@@ -83,9 +85,10 @@ def send_whatsapp_async(
     Instead of a text, `template` names a message template and `params` gives the values of its variables; the client's
     language decides. `image_url` or `document_url` (https) is shown above the text; `reply_to` is the provider's id of
     the client's message that is answered; `sender` is the code of the sender that speaks instead of the office's own.
-    `phone_number` replaces the user's own. A higher `fact_rank` about the same `subject` cancels what
-    still waits to tell the person less. Raises ValueError with a sentence for people when the message cannot be sent:
-    drafts.InvalidNotification, scopes.UnknownOffice, phones.InvalidTelephone.
+    `phone_number` replaces the user's own. A higher `fact_rank` about the same `subject` cancels what still waits to
+    tell the person less; `about` gives the rank of each of several subjects, and what waits is then cancelled when
+    something newer was said of all that it speaks of. Raises ValueError with a sentence for people when the message
+    cannot be sent: drafts.InvalidNotification, scopes.UnknownOffice, phones.InvalidTelephone.
     """
     draft = drafts.Draft(
         user=user,
@@ -106,6 +109,7 @@ def send_whatsapp_async(
         language=language,
         subject=subject,
         fact_rank=fact_rank,
+        about=about or {},
         context_data=context_data or {},
         is_secret=is_secret,
         idempotency_key=idempotency_key,
@@ -144,6 +148,23 @@ def send_bulk_whatsapp_async(
     bulk = bulks.create(draft, users, timezone.now(), created_by)
     after_commit(send_bulk_whatsapp_notifications, str(bulk.code), task_id=str(bulk.code))
     return AsyncResult(str(bulk.code))
+
+
+def announce(event: announcements.Event, tellings: Sequence[announcements.Telling]) -> announcements.Announced:
+    """Owe each of these people their message about this event, written in the caller's transaction.
+
+    Workers hear of them after its commit; see announcements.announce.
+    """
+    announced = announcements.announce(event, tellings, timezone.now())
+    ring_for_all_after_commit(announced.notifications)
+    return announced
+
+
+def ring_for_all_after_commit(notifications: Iterable[WhatsAppNotification]) -> None:
+    """Tell workers about the first few hundred once the caller's transaction is safe; the sweep does the rest."""
+    at = timezone.now()
+    waiting = [one for one in notifications if one.next_attempt_at and one.next_attempt_at <= at]
+    transaction.on_commit(partial(_ring_for_all, waiting[: bulks.RUNG_AT_ONCE]), robust=True)
 
 
 def ring_after_commit(notification: WhatsAppNotification) -> None:

@@ -1,5 +1,6 @@
 from typing import TYPE_CHECKING, Self
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -77,6 +78,24 @@ class WhatsAppOptOut(models.Model):
     class Meta:
         verbose_name = _("opt-out")
         verbose_name_plural = _("opt-outs")
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.phone_number
+
+
+class WhatsAppWrongNumber(models.Model):
+    """A number at which somebody else answers than the person we meant: nothing is written to it any more."""
+
+    phone_number = models.CharField(_("telephone"), max_length=16, unique=True, help_text=_("E.164"))
+    noted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("noted by")
+    )
+    created_at = models.DateTimeField(_("created"))
+
+    class Meta:
+        verbose_name = _("wrong number")
+        verbose_name_plural = _("wrong numbers")
         ordering = ("-created_at",)
 
     def __str__(self) -> str:

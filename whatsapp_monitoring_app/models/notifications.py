@@ -12,7 +12,7 @@ from whatsapp_monitoring_app.models.attempts import Form, Trigger
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt
 from whatsapp_monitoring_app.models.senders import WITHOUT_RECEIPTS
-from whatsapp_monitoring_app.models.statuses import FINAL, WAITING, CancelReason, Status, origins
+from whatsapp_monitoring_app.models.statuses import FINAL, WAITING, CancelReason, InformedHow, Status, origins
 
 if TYPE_CHECKING:
     from whatsapp_monitoring_app.scopes import Scope
@@ -242,6 +242,28 @@ class WhatsAppNotification(models.Model):
         verbose_name=_("settled by"),
         help_text=_("Who found out what became of it, when no receipt told."),
     )
+    informed_at = models.DateTimeField(_("told by a person"), null=True, blank=True)
+    informed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("told by"),
+    )
+    informed_how = models.CharField(
+        _("how they were told"), max_length=12, choices=InformedHow, blank=True, default="", db_default=""
+    )
+    resent_as = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="resends",
+        db_index=False,
+        verbose_name=_("sent again as"),
+        help_text=_("The same message to the person’s corrected number."),
+    )
 
     objects = NotificationQuerySet.as_manager()
 
@@ -274,6 +296,11 @@ class WhatsAppNotification(models.Model):
                 name="failed_has_a_moment", condition=~Q(status=Status.FAILED) | Q(failed_at__isnull=False)
             ),
             models.CheckConstraint(
+                name="informed_has_a_way",
+                condition=Q(informed_at__isnull=True, informed_how="")
+                | Q(informed_at__isnull=False, informed_how__in=InformedHow.values),
+            ),
+            models.CheckConstraint(
                 name="attempts_within_the_maximum", condition=Q(attempt_count__lte=F("max_attempts"))
             ),
             models.UniqueConstraint(name="one_per_idempotency_key", fields=["source_app", "idempotency_key"]),
@@ -294,8 +321,6 @@ class WhatsAppNotification(models.Model):
             models.Index(name="notification_due", fields=["next_attempt_at"], condition=Q(status__in=sorted(WAITING))),
             # Recovery of what a dead worker held, and of what nobody confirmed.
             models.Index(name="notification_held", fields=["claimed_until"], condition=Q(status=Status.SENDING)),
-            # What one person was told about one subject: superseding, proof of notice.
-            models.Index(name="notification_by_subject", fields=["subject", "phone_number"], condition=~Q(subject="")),
             # A client's messages; what an opt-out cancels.
             models.Index(name="notification_by_number", fields=["phone_number", "-created_at"]),
             # Whose messages a provider's id speaks of, where it is not the number itself.

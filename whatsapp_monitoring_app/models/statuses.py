@@ -21,7 +21,15 @@ class CancelReason(models.TextChoices):
 
     SUPERSEDED = "superseded", _("A newer message says more")
     OPT_OUT = "opt_out", _("The person does not want messages")
+    WRONG_NUMBER = "wrong_number", _("The number is somebody else’s")
     PERSON = "person", _("Cancelled by a person")
+
+
+class InformedHow(models.TextChoices):
+    """In which way somebody of ours told the person what the message could not."""
+
+    PHONE = "phone", _("By telephone")
+    IN_PERSON = "in_person", _("In person")
 
 
 MOVES: dict[Status, frozenset[Status]] = {

@@ -1,11 +1,21 @@
 """Messages that are not to go out any more: a newer fact replaced them, the person refused, somebody cancelled."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q
 
-from whatsapp_monitoring_app.models import CancelReason, Status, WhatsAppNotification, WhatsAppOptOut
+from whatsapp_monitoring_app.models import (
+    CancelReason,
+    Status,
+    WhatsAppMute,
+    WhatsAppNotification,
+    WhatsAppOptOut,
+    WhatsAppSubject,
+    WhatsAppWrongNumber,
+)
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.subjects import superseded
 from whatsapp_monitoring_app.services import message_types
 
 Reason = CancelReason
@@ -16,22 +26,23 @@ def cancel(notifications: NotificationQuerySet, reason: CancelReason, at: dateti
     return notifications.move(Status.CANCELLED, cancel_reason=reason, cancelled_at=at)
 
 
-def cancel_superseded_by(newer: WhatsAppNotification, at: datetime) -> int:
-    """Cancel what waits to tell the same person an older fact about the same subject; how many."""
-    if not newer.subject or not newer.fact_rank:
-        return 0
-    older = WhatsAppNotification.objects.filter(
-        subject=newer.subject,
-        phone_number=newer.phone_number,
-        fact_rank__gt=0,
-        fact_rank__lt=newer.fact_rank,
+def cancel_superseded_by(newer: Iterable[WhatsAppNotification], at: datetime) -> int:
+    """Cancel what waits to tell the same people less about the same things; how many.
+
+    A message that speaks of several things is cancelled once there is something newer to say of each.
+    """
+    facts = [notification for notification in newer if notification.fact_rank]
+    names = WhatsAppSubject.objects.filter(notification__in=facts).values("name")
+    older = WhatsAppNotification.objects.waiting().filter(
+        Exists(WhatsAppSubject.objects.filter(notification=OuterRef("pk"), name__in=names)),
+        phone_number__in={notification.phone_number for notification in facts},
     )
-    return cancel(older, Reason.SUPERSEDED, at)
+    return cancel(older.filter(superseded()), Reason.SUPERSEDED, at) if facts else 0
 
 
 def cancel_all_superseded(at: datetime) -> int:
     """Cancel what came back to the queue after a newer fact was told; how many."""
-    return cancel(WhatsAppNotification.objects.waiting().filter(_is_superseded()), Reason.SUPERSEDED, at)
+    return cancel(WhatsAppNotification.objects.waiting().filter(superseded()), Reason.SUPERSEDED, at)
 
 
 def cancel_all_refused(at: datetime) -> int:
@@ -39,12 +50,17 @@ def cancel_all_refused(at: datetime) -> int:
     return cancel(WhatsAppNotification.objects.waiting().filter(_is_refused()), Reason.OPT_OUT, at)
 
 
+def cancel_all_to_strangers(at: datetime) -> int:
+    """Cancel what waits to go to a number at which somebody else answers; how many."""
+    return cancel(WhatsAppNotification.objects.waiting().filter(_is_to_a_stranger()), Reason.WRONG_NUMBER, at)
+
+
 def still_wanted() -> NotificationQuerySet:
-    """All but those that `cancel_all_superseded` and `cancel_all_refused` cancel, for whoever is about to send one.
+    """All but those that the functions above cancel, for whoever is about to send one.
 
     They come back to the queue from a worker's hands at any moment, and must not leave before they are cancelled.
     """
-    return WhatsAppNotification.objects.exclude(_is_superseded()).exclude(_is_refused())
+    return WhatsAppNotification.objects.exclude(superseded()).exclude(_is_refused()).exclude(_is_to_a_stranger())
 
 
 def is_refused(notification: WhatsAppNotification) -> bool:
@@ -52,13 +68,16 @@ def is_refused(notification: WhatsAppNotification) -> bool:
     return WhatsAppNotification.objects.filter(_is_refused(), pk=notification.pk).exists()
 
 
-def _is_superseded() -> Q:
-    newer = WhatsAppNotification.objects.filter(
-        subject=OuterRef("subject"), phone_number=OuterRef("phone_number"), fact_rank__gt=OuterRef("fact_rank")
-    ).exclude(status__in=[Status.FAILED, Status.CANCELLED])
-    return Q(fact_rank__gt=0) & ~Q(subject="") & Q(Exists(newer))
+def is_to_a_stranger(notification: WhatsAppNotification) -> bool:
+    """Whether somebody else answers at its number."""
+    return WhatsAppWrongNumber.objects.filter(phone_number=notification.phone_number).exists()
+
+
+def _is_to_a_stranger() -> Q:
+    return Q(Exists(WhatsAppWrongNumber.objects.filter(phone_number=OuterRef("phone_number"))))
 
 
 def _is_refused() -> Q:
     opt_out = WhatsAppOptOut.objects.filter(phone_number=OuterRef("phone_number"))
-    return ~Q(message_type__in=message_types.ESSENTIAL_TYPES) & Q(Exists(opt_out))
+    mute = WhatsAppMute.objects.filter(user=OuterRef("user"), message_type=OuterRef("message_type"))
+    return ~Q(message_type__in=message_types.ESSENTIAL_TYPES) & (Q(Exists(opt_out)) | Q(Exists(mute)))

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 
 from whatsapp_monitoring_app.models import (
+    WhatsAppAnnouncement,
     WhatsAppBulk,
     WhatsAppInbound,
     WhatsAppNotification,
@@ -19,12 +20,15 @@ BATCH = 1000
 def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[str, int]:
     """Delete what is finished and older than `keep`, and payloads older than `keep_payloads`.
 
-    Finished are notifications, with their attempts and receipts, clients' messages, and bulk messages.
+    Finished are notifications, with their attempts and receipts, clients' messages, bulk messages and announcements.
 
     How many of each. What still waits to be sent is never deleted, however old it is.
     """
     orphans = WhatsAppReceipt.objects.filter(notification=None, received_at__lt=at - keep)
+    # First: without its notifications an announcement would look as if nobody had been told.
+    announcements = _delete(WhatsAppAnnouncement.objects.filter(created_at__lt=at - keep))
     return {
+        "announcements": announcements,
         "notifications": _delete(WhatsAppNotification.objects.finished_before(at - keep)),
         "receipts": _delete(orphans),
         "inbound": _delete(WhatsAppInbound.objects.filter(received_at__lt=at - keep)),

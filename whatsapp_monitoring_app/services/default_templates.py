@@ -68,6 +68,85 @@ DEFAULTS: tuple[dict[str, Any], ...] = (
         "text_en": "Hello {nom}, your parcel {numero_suivi} has arrived in Bamako. You can fetch it at our office.",
         "text_zh_hans": "{nom}，您好！您的包裹 {numero_suivi} 已到达巴马科，您可以到我们的网点领取。",
     },
+    {
+        "code": "envoi_parti",
+        "label": "Départ de Chine",
+        "message_type": "",
+        "variables": ["nom", "colis"],
+        "samples": {"nom": "Aminata Coulibaly", "colis": "2 colis (TS1A2B3C4D, TS5E6F7G8H)"},
+        "text_fr": "Bonjour {nom}, départ de Chine pour Bamako : {colis}. Nous vous préviendrons à l’arrivée.",
+        "text_en": "Hello {nom}, on the way from China to Bamako: {colis}. We will tell you on arrival.",
+        "text_zh_hans": "{nom}，您好！{colis}已从中国发往巴马科，到达后我们会通知您。",
+    },
+    {
+        "code": "envoi_retarde",
+        "label": "Retard",
+        "message_type": "",
+        "variables": ["nom", "colis", "date"],
+        "samples": {
+            "nom": "Aminata Coulibaly",
+            "colis": "2 colis (TS1A2B3C4D, TS5E6F7G8H)",
+            "date": "3 décembre 2026",
+        },
+        "text_fr": "Bonjour {nom}, retard pour {colis} : arrivée à Bamako prévue le {date}. "
+        "Nous vous prions de nous en excuser.",
+        "text_en": "Hello {nom}, a delay for {colis}: now expected in Bamako on {date}. We are sorry.",
+        "text_zh_hans": "{nom}，您好！{colis}有延误，预计 {date} 到达巴马科。非常抱歉。",
+    },
+    {
+        "code": "envoi_arrive",
+        "label": "Arrivée à Bamako",
+        "message_type": "",
+        "variables": ["nom", "colis"],
+        "samples": {"nom": "Aminata Coulibaly", "colis": "2 colis (TS1A2B3C4D, TS5E6F7G8H)"},
+        "text_fr": "Bonjour {nom}, arrivée à Bamako : {colis}. Vous pouvez venir les retirer à notre agence.",
+        "text_en": "Hello {nom}, arrived in Bamako: {colis}. You can fetch them at our office.",
+        "text_zh_hans": "{nom}，您好！{colis}已到达巴马科，您可以到我们的网点领取。",
+    },
+    {
+        "code": "envoi_arrive_en_partie",
+        "label": "Arrivée à Bamako, en partie",
+        "message_type": "",
+        "variables": ["nom", "colis", "reste"],
+        "samples": {"nom": "Aminata Coulibaly", "colis": "colis TS1A2B3C4D", "reste": "colis TS5E6F7G8H"},
+        "text_fr": "Bonjour {nom}, arrivée à Bamako : {colis}, à retirer à notre agence. Encore en route : {reste}. "
+        "Nous vous préviendrons.",
+        "text_en": "Hello {nom}, arrived in Bamako: {colis}, to be fetched at our office. Still on the way: {reste}. "
+        "We will tell you.",
+        "text_zh_hans": "{nom}，您好！{colis}已到达巴马科，可到我们的网点领取。仍在途中：{reste}，到达后我们会通知您。",
+    },
+    {
+        "code": "rappel_retrait",
+        "label": "Rappel de retrait",
+        "message_type": "",
+        "variables": ["nom", "colis", "jours"],
+        "samples": {
+            "nom": "Aminata Coulibaly",
+            "colis": "2 colis (TS1A2B3C4D, TS5E6F7G8H)",
+            "jours": "5",
+        },
+        "text_fr": "Bonjour {nom}, à retirer à notre agence de Bamako depuis {jours} jours : {colis}. "
+        "Venez quand vous voulez aux heures d’ouverture.",
+        "text_en": "Hello {nom}, waiting for you at our office in Bamako for {jours} days: {colis}. "
+        "Come whenever you like during opening hours.",
+        "text_zh_hans": "{nom}，您好！{colis}已在我们的巴马科网点存放 {jours} 天，请在营业时间前来领取。",
+    },
+    {
+        "code": "colis_remis",
+        "label": "Colis remis",
+        "message_type": "",
+        "variables": ["nom", "colis", "destinataire"],
+        "samples": {
+            "nom": "Aminata Coulibaly",
+            "colis": "2 colis (TS1A2B3C4D, TS5E6F7G8H)",
+            "destinataire": "Moussa Coulibaly",
+        },
+        "text_fr": "Bonjour {nom}, remise à {destinataire} : {colis}. Si ce n’est pas normal, "
+        "répondez tout de suite à ce message. Merci de votre confiance.",
+        "text_en": "Hello {nom}, handed over to {destinataire}: {colis}. If that is not right, answer this message "
+        "at once. Thank you for your trust.",
+        "text_zh_hans": "{nom}，您好！{colis}已交给 {destinataire}。如有异议，请立即回复本消息。感谢您的信任。",
+    },
 )
 
 

@@ -21,6 +21,7 @@ LIMITS = {
     "reply_to": 200,
     "document_name": 240,
 }
+HIGHEST_RANK = 32767
 # NUL, and halves of a surrogate pair: PostgreSQL takes neither.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -39,7 +40,8 @@ class Draft:
 
     What is said is a text, or a `template` of ours by its code, with the values of its variables in `params`. An image
     or a document, given by an https link, has the text below it. `sender` is the code of the one that speaks instead
-    of the office's own; `reply_to` is the provider's id of the client's message that this one answers.
+    of the office's own; `reply_to` is the provider's id of the client's message that this one answers. `about` gives
+    the rank of each thing that it speaks of, where these are several or others than `subject`.
     """
 
     source_app: str
@@ -60,11 +62,17 @@ class Draft:
     language: str = ""
     subject: str = ""
     fact_rank: int = 0
+    about: Mapping[str, int] = field(default_factory=dict)
     context_data: dict[str, Any] = field(default_factory=dict)
     is_secret: bool = False
     idempotency_key: str | None = None
     expires_at: datetime | None = None
     not_before: datetime | None = None
+
+    @property
+    def subjects(self) -> Mapping[str, int]:
+        """Everything that it speaks of, and the rank of each."""
+        return self.about or ({self.subject: self.fact_rank} if self.subject else {})
 
 
 def check(draft: Draft) -> scopes.Scope:
@@ -77,6 +85,7 @@ def check(draft: Draft) -> scopes.Scope:
         value = getattr(draft, name)
         if name != "idempotency_key" or value is not None:
             check_text(name, value, limit)
+    _check_about(draft.about)
     if not isinstance(draft.context_data, Mapping):
         raise InvalidNotification("context_data", _("The context is given by name: a dictionary."))
     if isinstance(draft.priority, bool) or draft.priority not in range(1, 6):
@@ -85,6 +94,16 @@ def check(draft: Draft) -> scopes.Scope:
             _("The priority goes from 1 (most urgent) to 5; “%(value)s” does not.") % {"value": draft.priority},
         )
     return scope
+
+
+def _check_about(about: Mapping[str, int]) -> None:
+    for name, rank in about.items():
+        check_text("about", name, LIMITS["subject"])
+        if not name or isinstance(rank, bool) or rank not in range(HIGHEST_RANK + 1):
+            raise InvalidNotification(
+                "about",
+                _("Each subject has a name and a rank from 0 to %(highest)d.") % {"highest": HIGHEST_RANK},
+            )
 
 
 def check_text(name: str, text: object, limit: int) -> None:

@@ -20,6 +20,8 @@ class MessageType:
     is_system: bool = False  # spoken by the company, not by an office
     is_essential: bool = False  # also sent to people who refuse messages
     has_stand_ins: bool = True  # another sender may speak when the message's own cannot
+    is_worth_a_call: bool = True  # somebody of ours says it when no message can
+    must_be_known: bool = False  # so also to those who do without messages
 
 
 NOTICE = MessageType()
@@ -36,9 +38,14 @@ MESSAGE_TYPES = {
         when_uncertain=WhenUncertain.ASK,
         is_system=True,
         is_essential=True,
+        is_worth_a_call=False,
     ),
     "payment": MessageType(when_uncertain=WhenUncertain.ASK, is_essential=True),
-    "opt_out_confirmation": MessageType(max_age=timedelta(hours=1), is_essential=True),
+    "opt_out_confirmation": MessageType(max_age=timedelta(hours=1), is_essential=True, is_worth_a_call=False),
+    "delivery": MessageType(must_be_known=True),
+    "delay": MessageType(must_be_known=True),
+    # Tomorrow there is another one.
+    "reminder": MessageType(max_age=timedelta(hours=20)),
     # An administrator tries one sender out, and waits for it.
     "sender_test": MessageType(
         max_age=timedelta(minutes=10),
@@ -46,8 +53,11 @@ MESSAGE_TYPES = {
         when_uncertain=WhenUncertain.ASK,
         is_essential=True,
         has_stand_ins=False,
+        is_worth_a_call=False,
     ),
 }
+TYPES_WITHOUT_CALL = [code for code, kind in MESSAGE_TYPES.items() if not kind.is_worth_a_call]
+TYPES_TO_BE_KNOWN = [code for code, kind in MESSAGE_TYPES.items() if kind.must_be_known]
 ESSENTIAL_TYPES = [code for code, kind in MESSAGE_TYPES.items() if kind.is_essential]
 SYSTEM_TYPES = [code for code, kind in MESSAGE_TYPES.items() if kind.is_system]
 TYPES_THAT_ASK = [code for code, kind in MESSAGE_TYPES.items() if kind.when_uncertain is WhenUncertain.ASK]

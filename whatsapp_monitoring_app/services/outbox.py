@@ -13,9 +13,12 @@ from whatsapp_monitoring_app.models import (
     CancelReason,
     Status,
     Trigger,
+    WhatsAppMute,
     WhatsAppNotification,
     WhatsAppOptOut,
     WhatsAppSender,
+    WhatsAppSubject,
+    WhatsAppWrongNumber,
     languages,
 )
 from whatsapp_monitoring_app.services import cancellation, drafts, message_types, sayings
@@ -35,6 +38,27 @@ class _Letter:
     sender: WhatsAppSender | None
 
 
+@dataclass(frozen=True)
+class _Refusals:
+    """Who is not written to: numbers that are somebody else's, numbers without any but the essential, people without
+    one type.
+    """
+
+    strangers: frozenset[str]
+    numbers: frozenset[str]
+    types: frozenset[tuple[int, str]]
+
+    def reason(self, letter: _Letter) -> CancelReason | None:
+        """Why this letter is not to be sent; None when it is."""
+        if letter.phone_number in self.strangers:
+            return CancelReason.WRONG_NUMBER
+        if letter.kind.is_essential:
+            return None
+        user = letter.draft.user
+        is_muted = user is not None and (user.pk, letter.draft.message_type) in self.types
+        return CancelReason.OPT_OUT if is_muted or letter.phone_number in self.numbers else None
+
+
 class Posted(NamedTuple):
     """What became of many drafts: the notifications that are new, and why there is none, by idempotency key."""
 
@@ -51,7 +75,8 @@ def post(draft: Draft, at: datetime) -> tuple[WhatsAppNotification, bool]:
     letter = _address(draft)
     notification, created = _write(_values(letter, at, _refusing([letter]), rung_at=at))
     if created:
-        cancellation.cancel_superseded_by(notification, at)
+        _name_subjects([(notification, draft)])
+        cancellation.cancel_superseded_by([notification], at)
     return notification, created
 
 
@@ -65,14 +90,37 @@ def _write(values: dict[str, Any]) -> tuple[WhatsAppNotification, bool]:
 def post_all(drafts: Sequence[Draft], at: datetime) -> Posted:
     """Write these notifications in the caller's transaction, by as many queries for a thousand as for one.
 
-    Each is taken in or refused as by `post`, whatever becomes of the others. They are of one office, each has an
-    idempotency key, and none a subject: nothing is superseded. Nobody is rung for.
+    Each is taken in or refused as by `post`, whatever becomes of the others. They are of one office, and each has an
+    idempotency key. Nobody is rung for.
     """
     known = _known(drafts)
     letters, refusals = _address_all(draft for draft in drafts if draft.idempotency_key not in known)
     refusing = _refusing(letters)
     rows = [WhatsAppNotification(**_values(letter, at, refusing, rung_at=None)) for letter in letters]
-    return Posted(_write_all(rows), refusals)
+    new = _write_all(rows)
+    by_key = {draft.idempotency_key: draft for draft in drafts}
+    _name_subjects([(notification, by_key[notification.idempotency_key]) for notification in new])
+    cancellation.cancel_superseded_by(new, at)
+    return Posted(new, refusals)
+
+
+def obstacles(drafts: Sequence[Draft]) -> dict[str | None, str]:
+    """Why these would not be sent, a sentence each, by idempotency key; nothing is written."""
+    letters, refusals = _address_all(drafts)
+    refusing = _refusing(letters)
+    for letter in letters:
+        reason = refusing.reason(letter)
+        if reason:
+            refusals[letter.draft.idempotency_key] = str(reason.label)
+    return refusals
+
+
+def _name_subjects(posted: Iterable[tuple[WhatsAppNotification, Draft]]) -> None:
+    WhatsAppSubject.objects.bulk_create(
+        WhatsAppSubject(notification=notification, name=name, fact_rank=rank)
+        for notification, draft in posted
+        for name, rank in draft.subjects.items()
+    )
 
 
 def _known(drafts: Sequence[Draft]) -> set[str | None]:
@@ -84,7 +132,8 @@ def _known(drafts: Sequence[Draft]) -> set[str | None]:
 
 
 def _address_all(drafts: Iterable[Draft]) -> tuple[list[_Letter], dict[str | None, str]]:
-    letters, refusals = [], {}
+    letters: list[_Letter] = []
+    refusals: dict[str | None, str] = {}
     for draft in drafts:
         try:
             letters.append(_address(draft))
@@ -132,15 +181,22 @@ def _number(draft: Draft, scope: scopes.Scope) -> str:
     return phones.to_e164(number, scope.country)
 
 
-def _refusing(letters: Iterable[_Letter]) -> set[str]:
-    """The numbers whose people refuse such messages."""
-    numbers = {letter.phone_number for letter in letters if not letter.kind.is_essential}
-    return set(WhatsAppOptOut.objects.filter(phone_number__in=numbers).values_list("phone_number", flat=True))
+def _refusing(letters: Sequence[_Letter]) -> _Refusals:
+    """Who of the people of these letters is not written to."""
+    numbers = {letter.phone_number for letter in letters}
+    optional = [letter for letter in letters if not letter.kind.is_essential]
+    opt_outs = WhatsAppOptOut.objects.filter(phone_number__in={letter.phone_number for letter in optional})
+    mutes = WhatsAppMute.objects.filter(user__in={letter.draft.user.pk for letter in optional if letter.draft.user})
+    return _Refusals(
+        frozenset(WhatsAppWrongNumber.objects.filter(phone_number__in=numbers).values_list("phone_number", flat=True)),
+        frozenset(opt_outs.values_list("phone_number", flat=True)),
+        frozenset(mutes.values_list("user", "message_type")),
+    )
 
 
-def _values(letter: _Letter, at: datetime, refusing: set[str], rung_at: datetime | None) -> dict[str, Any]:
+def _values(letter: _Letter, at: datetime, refusing: _Refusals, rung_at: datetime | None) -> dict[str, Any]:
     draft, kind = letter.draft, letter.kind
-    is_refused = letter.phone_number in refusing and not kind.is_essential
+    reason = refusing.reason(letter)
     return {
         "source_app": letter.scope.office,
         "user": draft.user,
@@ -159,19 +215,19 @@ def _values(letter: _Letter, at: datetime, refusing: set[str], rung_at: datetime
         "asked_sender": letter.sender,
         "priority": draft.priority,
         "subject": draft.subject,
-        "fact_rank": draft.fact_rank,
+        "fact_rank": max(draft.subjects.values(), default=draft.fact_rank),
         "context_data": draft.context_data,
         "is_secret": draft.is_secret,
         "idempotency_key": draft.idempotency_key or None,
         "max_attempts": kind.max_attempts,
-        **(_cancelled(at) if is_refused else _waiting(draft, at, rung_at)),
+        **(_cancelled(reason, at) if reason else _waiting(draft, at, rung_at)),
         "expires_at": draft.expires_at or (draft.not_before or at) + kind.max_age,
         "created_at": at,
     }
 
 
-def _cancelled(at: datetime) -> dict[str, Any]:
-    return {"status": Status.CANCELLED, "cancel_reason": CancelReason.OPT_OUT, "cancelled_at": at}
+def _cancelled(reason: CancelReason, at: datetime) -> dict[str, Any]:
+    return {"status": Status.CANCELLED, "cancel_reason": reason, "cancelled_at": at}
 
 
 def _waiting(draft: Draft, at: datetime, rung_at: datetime | None) -> dict[str, Any]:

@@ -185,6 +185,7 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "expired": expire,
     "superseded": cancellation.cancel_all_superseded,
     "refused": cancellation.cancel_all_refused,
+    "strangers": cancellation.cancel_all_to_strangers,
     "abandoned": release_abandoned,
     "settled": settle_unconfirmed,
     "receipts": apply_early_receipts,

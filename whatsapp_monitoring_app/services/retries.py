@@ -34,6 +34,8 @@ def retry(
             _("Only a failed message can be retried; this one is: %(status)s.")
             % {"status": notification.get_status_display()}
         )
+    if cancellation.is_to_a_stranger(notification):
+        raise NotRetryable(_("Somebody else answers at this number. Correct the person’s number first."))
     if cancellation.is_refused(notification):
         raise NotRetryable(_("This person does not want such messages any more. Call them if they must know."))
     if notification.next_attempt_at and notification.next_attempt_at <= at:

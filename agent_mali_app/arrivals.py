@@ -1,0 +1,161 @@
+"""What the Mali office does with parcels: receive them, announce them, keep them, hand them over."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from agent_chine_app import events
+from agent_chine_app.models import Client, Colis, ColisStep, Lot
+from agent_mali_app.apps import AgentMaliConfig
+from whatsapp_monitoring_app.services import announcements, calls
+from whatsapp_monitoring_app.tasks import announce
+
+OFFICE = AgentMaliConfig.scope.office
+# Arrivals that nobody has announced for this long are announced by the beat.
+FORGOTTEN_AFTER = timedelta(minutes=30)
+Status = Colis.Status
+
+
+class ArrivalRefusal(Exception):
+    """This cannot be done with the parcel or lot as it is; nothing changed. The message says why, for people."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """The parcels that this call received, and how many had been received before."""
+
+    colis: Sequence[Colis]
+    known_count: int
+
+
+def _locked(lot: Lot) -> Lot:
+    return Lot.objects.select_for_update().get(pk=lot.pk)
+
+
+@transaction.atomic
+def receive(lot: Lot, pks: Collection[int], by: User, at: datetime) -> Received:
+    """These parcels of the lot are in Mali. Their clients are told by `tell`.
+
+    Two agents at one lot take turns: a parcel is received once. Raises ArrivalRefusal when the lot has not left China.
+    """
+    lot = _locked(lot)
+    if lot.status not in (Lot.Status.SHIPPED, Lot.Status.RECEIVED):
+        raise ArrivalRefusal(_("Lot %(lot)s has not left China yet.") % {"lot": lot})
+    asked = Colis.objects.filter(lot=lot, pk__in=pks)
+    known_count = asked.exclude(status__in=[Status.SHIPPED, Status.LOST]).count()
+    new = asked.move(Status.ARRIVED, by, at, arrived_at=at)
+    _note_completion(lot, at)
+    return Received(new, known_count)
+
+
+def scan(lot: Lot, number: str, by: User, at: datetime) -> Colis:
+    """The parcel with this tracking number is in Mali. Raises ArrivalRefusal when it is not of this lot or known."""
+    number = number.strip().upper()
+    colis = Colis.objects.filter(numero_suivi=number).select_related("lot", "client__user").first()
+    if colis is None:
+        raise ArrivalRefusal(_("No parcel has the number %(number)s.") % {"number": number})
+    if colis.lot_id != lot.pk:
+        where = _("is in lot %(lot)s") % {"lot": colis.lot} if colis.lot else _("is in no lot")
+        raise ArrivalRefusal(
+            _("Parcel %(number)s is not of this lot: it %(where)s.") % {"number": number, "where": where}
+        )
+    if not receive(lot, [colis.pk], by, at).colis:
+        raise ArrivalRefusal(_("Parcel %(number)s was noted already.") % {"number": number})
+    return colis
+
+
+def _note_completion(lot: Lot, at: datetime) -> None:
+    """The lot is received once nothing of it is on its way."""
+    if not lot.colis.filter(status=Status.SHIPPED).exists():
+        Lot.objects.filter(pk=lot.pk, status=Lot.Status.SHIPPED).update(status=Lot.Status.RECEIVED, received_at=at)
+
+
+def untold(lot: Lot) -> QuerySet[Colis]:
+    """What has arrived of the lot, and its clients have not been told of."""
+    return lot.colis.in_storage().filter(arrival_told_at=None).select_related("client__user")
+
+
+def plan(lot: Lot) -> announcements.Plan:
+    """Who would be told of what has arrived, who not and why, and how long it takes."""
+    occasion = events.arrival(lot, untold(lot), OFFICE, None)
+    return announcements.plan(occasion.event, occasion.tellings)
+
+
+@transaction.atomic
+def tell(lot: Lot, by: User | None, at: datetime) -> announcements.Announced | None:
+    """Owe each client whose parcels have arrived one message; None when all of them have been told."""
+    lot = _locked(lot)
+    news = list(untold(lot))
+    if not news:
+        return None
+    Colis.objects.filter(pk__in=[colis.pk for colis in news]).update(arrival_told_at=at)
+    occasion = events.arrival(lot, news, OFFICE, by)
+    return announce(occasion.event, occasion.tellings)
+
+
+def tell_forgotten(at: datetime) -> int:
+    """Announce the arrivals that nobody has announced; of how many lots."""
+    stored = Colis.objects.in_storage().filter(arrival_told_at=None, lot__isnull=False)
+    quiet = stored.values("lot").annotate(last=Max("arrived_at")).filter(last__lt=at - FORGOTTEN_AFTER)
+    lots = list(Lot.objects.filter(pk__in=quiet.values("lot")))
+    return sum(1 for lot in lots if tell(lot, None, at))
+
+
+@transaction.atomic
+def delay(
+    lot: Lot, expected_on: date, request_id: uuid.UUID, by: User, at: datetime, note: str = ""
+) -> announcements.Announced:
+    """The lot comes later: its clients are told, once for each request.
+
+    Raises ArrivalRefusal when nothing of it is on its way.
+    """
+    lot = _locked(lot)
+    if not lot.colis.filter(status=Status.SHIPPED).exists():
+        raise ArrivalRefusal(_("Nothing of lot %(lot)s is on its way.") % {"lot": lot})
+    occasion = events.delay(lot, OFFICE, expected_on, request_id, by)
+    announced = announce(occasion.event, occasion.tellings)
+    if announced.is_new:
+        Lot.objects.filter(pk=lot.pk).update(expected_on=expected_on)
+        ColisStep.objects.bulk_create(
+            ColisStep(colis=colis, kind=ColisStep.Kind.DELAYED, at=at, by=by, note=note)
+            for colis in lot.colis.filter(status=Status.SHIPPED)
+        )
+    return announced
+
+
+def make_ready(colis: Colis, shelf: str, by: User, at: datetime) -> bool:
+    """The parcel can be fetched, and lies on this shelf; False when it is not (or no longer) waiting for that."""
+    return bool(Colis.objects.filter(pk=colis.pk).move(Status.READY, by, at, shelf=shelf))
+
+
+@transaction.atomic
+def lose(colis: Colis, by: User, at: datetime, note: str = "") -> bool:
+    """The parcel cannot be found; False when it was handed over, or is being searched for already."""
+    lost = Colis.objects.filter(pk=colis.pk).move(Status.LOST, by, at, note)
+    if lost and lost[0].lot:
+        _note_completion(_locked(lost[0].lot), at)
+    return bool(lost)
+
+
+@transaction.atomic
+def hand_over(
+    client: Client, pks: Collection[int], to: str, request_id: uuid.UUID, by: User, at: datetime
+) -> Sequence[Colis]:
+    """The client's parcels were given to this person, and the client is told once; those that this call handed over.
+
+    Nobody need call the client about them any more. Raises ArrivalRefusal when none of them is here.
+    """
+    theirs = Colis.objects.filter(client=client, pk__in=pks)
+    given = theirs.move(Status.HANDED_OVER, by, at, handed_over_at=at, handed_over_to=to.strip())
+    if not given:
+        raise ArrivalRefusal(_("These parcels are not here any more: they were handed over, or are searched for."))
+    calls.close([colis.subject for colis in given], client.user, by, at)
+    occasion = events.handing_over(given, to.strip(), OFFICE, request_id, by)
+    announce(occasion.event, occasion.tellings)
+    return given

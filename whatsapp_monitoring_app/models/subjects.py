@@ -1,0 +1,59 @@
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from whatsapp_monitoring_app.models.notifications import WhatsAppNotification
+from whatsapp_monitoring_app.models.statuses import REACHED, Status
+
+NOT_TOLD = (Status.FAILED, Status.CANCELLED)
+
+
+class WhatsAppSubject(models.Model):
+    """One thing that a notification speaks of, and how much it says of it: a message may speak of many parcels."""
+
+    notification = models.ForeignKey(
+        WhatsAppNotification, on_delete=models.CASCADE, related_name="subjects", verbose_name=_("notification")
+    )
+    name = models.CharField(_("subject"), max_length=120, help_text=_("For example colis:TS1A2B3C4D."))
+    fact_rank = models.PositiveSmallIntegerField(_("rank"), default=0)
+
+    class Meta:
+        verbose_name = _("subject")
+        verbose_name_plural = _("subjects")
+        constraints = [
+            models.UniqueConstraint(name="a_subject_is_named_once", fields=["notification", "name"]),
+        ]
+        indexes = [
+            # What was said about one thing: superseding, proof of notice.
+            models.Index(name="subject_by_name", fields=["name"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def overtaken(newer: models.Q) -> models.Q:
+    """Notifications all of whose facts a newer message to the same number says more about.
+
+    `newer` says, in the words of WhatsAppSubject, which of the newer messages count.
+    """
+    more = WhatsAppSubject.objects.filter(
+        newer,
+        name=models.OuterRef("name"),
+        fact_rank__gt=models.OuterRef("fact_rank"),
+        notification__phone_number=models.OuterRef("notification__phone_number"),
+    )
+    facts: Any = WhatsAppSubject.objects.filter(notification=models.OuterRef("pk"), fact_rank__gt=0)
+    return models.Q(models.Exists(facts), ~models.Exists(facts.exclude(models.Exists(more))), fact_rank__gt=0)
+
+
+def superseded() -> models.Q:
+    """Those that a newer message replaces: it will be told, or has been."""
+    return overtaken(~models.Q(notification__status__in=NOT_TOLD))
+
+
+def known_better() -> models.Q:
+    """Those whose person has learnt more since: a newer message has arrived, or somebody told them."""
+    reached = models.Q(notification__status__in=REACHED) | models.Q(notification__informed_at__isnull=False)
+    return overtaken(reached)
