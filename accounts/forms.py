@@ -54,6 +54,10 @@ class NewUserForm(AdminUserCreationForm[User]):
         model = User
         fields = ("telephone", "role")
 
+    def save(self, commit: bool = True) -> User:
+        self.instance.time_zone = phones.time_zone_of(self.instance.telephone)
+        return super().save(commit)
+
 
 class EditUserForm(UserChangeForm[User]):
     telephone = TelephoneField(country="ML")

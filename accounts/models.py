@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts import phones
 
 CLIENT = "client"
-COUNTRY_TIME_ZONES = {"ML": "Africa/Bamako", "CN": "Asia/Shanghai"}
 
 
 class UserManager(BaseUserManager["User"]):
@@ -18,9 +17,11 @@ class UserManager(BaseUserManager["User"]):
     def create_user(self, telephone: str, password: str | None = None, **fields: Any) -> "User":
         """A person who logs in by telephone; without a password, only a first-password link lets them in.
 
-        An office as `role` also gives that office's permission. Raises accounts.phones.InvalidTelephone.
+        An office as `role` also gives that office's permission. The number names the time zone, unless one is given.
+        Raises accounts.phones.InvalidTelephone.
         """
-        user = self.model(telephone=phones.to_e164(telephone), **fields)
+        number = phones.to_e164(telephone)
+        user = self.model(telephone=number, **{"time_zone": phones.time_zone_of(number), **fields})
         user.set_password(password)
         user.save(using=self._db)
         user.join_office_of_role()
@@ -48,7 +49,7 @@ class User(AbstractUser):
         _("role"), max_length=40, default=CLIENT, help_text=_("“client”, or the office where the person works.")
     )
     language = models.CharField(_("language"), max_length=10, default="fr", choices=settings.LANGUAGES)
-    time_zone = models.CharField(_("time zone"), max_length=40, default="Africa/Bamako")
+    time_zone = models.CharField(_("time zone"), max_length=40, default=phones.COMPANY_TIME_ZONE)
 
     USERNAME_FIELD = "telephone"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

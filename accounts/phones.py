@@ -1,11 +1,17 @@
 """Telephone numbers: understood as people write them, stored in E.164.
 
 Number plans come from Google's libphonenumber. A number written without its country code is read with the plan of the
-office where it is typed (Mali: 8 digits, China: 11 digits).
+office where it is typed (Mali: 8 digits, China: 11 digits). So do the time zones.
 """
+
+import zoneinfo
 
 import phonenumbers
 from django.utils.translation import gettext as _
+from phonenumbers import timezone
+
+# The zone of the people whose number names none.
+COMPANY_TIME_ZONE = "Africa/Bamako"
 
 
 class InvalidTelephone(ValueError):
@@ -39,6 +45,13 @@ def for_people(e164: str) -> str:
     except phonenumbers.NumberParseException:
         return e164
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def time_zone_of(e164: str) -> str:
+    """The time zone where the number is at home; the company's own when the number may be of several, or of none."""
+    zones = timezone.time_zones_for_number(phonenumbers.parse(e164))
+    only = zones[0] if len(zones) == 1 else ""
+    return only if only in zoneinfo.available_timezones() else COMPANY_TIME_ZONE
 
 
 def country_of(e164: str) -> str:

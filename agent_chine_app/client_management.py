@@ -4,7 +4,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from accounts import phones
-from accounts.models import COUNTRY_TIME_ZONES, User
+from accounts.models import User
 from agent_chine_app.apps import AgentChineConfig
 from agent_chine_app.models import Client
 
@@ -32,7 +32,7 @@ def create_client(
             "last_name": last_name,
             "email": email or "",
             "language": language,
-            "time_zone": COUNTRY_TIME_ZONES.get(phones.country_of(number), "Africa/Bamako"),
+            "time_zone": phones.time_zone_of(number),
             "password": make_password(None),
         },
     )

@@ -1,17 +1,15 @@
-"""Every address of the site. The offices bring their own; this page only says where they hang."""
+"""Every address of the site. The offices bring their own, and hang here as soon as they are installed."""
 
 from django.contrib import admin
 from django.urls import include, path
 
 from ts_air_cargo import views
+from whatsapp_monitoring_app import scopes
 
 urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
     path("", include("accounts.urls")),
-    path("agent-chine/", include("agent_chine_app.urls")),
-    path("agent-mali/", include("agent_mali_app.urls")),
-    path("admin-chine/", include("admin_chine_app.urls")),
-    path("admin-mali/", include("admin_mali_app.urls")),
+    *(path(f"{scope.slug}/", include(f"{scope.app}.urls")) for scope in scopes.all_scopes().values()),
     path("webhooks/whatsapp/", include("whatsapp_monitoring_app.urls")),
     path("admin/", admin.site.urls),
 ]

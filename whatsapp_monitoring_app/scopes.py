@@ -60,6 +60,11 @@ class Scope:
         return f"{self.office}_app"
 
     @property
+    def slug(self) -> str:
+        """The office as it stands in addresses: "agent-mali"."""
+        return self.office.replace("_", "-")
+
+    @property
     def base_template(self) -> str:
         return f"{self.app}/base.html"
 

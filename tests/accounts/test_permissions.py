@@ -15,7 +15,7 @@ from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import WhatsAppSender
 
-OFFICES = ("agent_chine", "agent_mali", "admin_chine", "admin_mali")
+OFFICES = tuple(scopes.all_scopes())
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ def offices_of(user: User) -> set[str]:
 
 
 def test_the_offices_are_those_that_are_installed():
-    assert set(scopes.all_scopes()) == set(OFFICES)
+    assert set(OFFICES) == {"agent_chine", "agent_mali", "admin_chine", "admin_mali"}
 
 
 @pytest.mark.parametrize("office", OFFICES)
@@ -116,6 +116,24 @@ def test_a_role_changed_in_the_admin_site_changes_the_office(make_user: Callable
     assert edit(user, telephone="76 99 88 77", role="admin_mali").status_code == 302
     assert offices_of(user) == {"admin_mali"}
     assert User.objects.get(pk=user.pk).telephone == "+22376998877"
+
+
+def test_a_person_made_in_the_admin_site_gets_the_office_of_their_role_and_the_time_zone_of_their_number(
+    make_user: Callable[..., User],
+):
+    browser = Browser()
+    browser.force_login(make_user(is_staff=True, is_superuser=True))
+    form = {"telephone": "+225 07 07 12 34 56", "role": "agent_mali", "usable_password": "false"}
+
+    assert browser.post(reverse("admin:accounts_user_add"), form).status_code == 302
+    user = User.objects.get(telephone="+2250707123456")
+    assert offices_of(user) == {"agent_mali"}
+    assert user.time_zone == "Africa/Abidjan"
+
+
+def test_a_person_made_by_code_gets_the_time_zone_of_their_number_unless_another_is_given():
+    assert User.objects.create_user("+8613800138000").time_zone == "Asia/Shanghai"
+    assert User.objects.create_user("+8613800138001", time_zone="Africa/Bamako").time_zone == "Africa/Bamako"
 
 
 @pytest.mark.parametrize("time_zone", ["Bamako", "Mars/Olympus", "../etc/passwd"])

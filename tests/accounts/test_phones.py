@@ -71,6 +71,25 @@ def test_what_is_no_number_is_shown_as_it_is():
 
 
 @pytest.mark.parametrize(
+    ("e164", "time_zone"),
+    [
+        ("+22376123456", "Africa/Bamako"),
+        ("+8613800138000", "Asia/Shanghai"),
+        ("+85251234567", "Asia/Hong_Kong"),
+        ("+2250707123456", "Africa/Abidjan"),
+        ("+33612345678", "Europe/Paris"),
+    ],
+)
+def test_a_number_is_at_home_in_a_time_zone(e164: str, time_zone: str):
+    assert phones.time_zone_of(e164) == time_zone
+
+
+@pytest.mark.parametrize("e164", ["+79161234567", "+447911123456", "+88213123456"])
+def test_a_number_that_may_be_of_several_zones_or_of_none_gets_the_company_s(e164: str):
+    assert phones.time_zone_of(e164) == "Africa/Bamako"
+
+
+@pytest.mark.parametrize(
     ("e164", "country"),
     [("+22376123456", "ML"), ("+8613800138000", "CN"), ("+2250707123456", "CI"), ("+88213123456", "")],
 )
