@@ -33,6 +33,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppReceipt,
     WhatsAppSender,
     WhatsAppWebhookLog,
+    WhatsAppWrongNumber,
 )
 from whatsapp_monitoring_app.models.notifications import LEASE
 from whatsapp_monitoring_app.providers.base import Kind, ReceiptEvent
@@ -251,10 +252,13 @@ def test_a_run_takes_every_step_and_counts(make_user: Callable[..., User]):
     post(expires_at=NOW)
     claimed()
     unconfirmed()
-    change(post(subject="colis:A"), fact_rank=1)
-    change(post(subject="colis:A"), fact_rank=2)
+    older = post(subject="colis:A", fact_rank=2)
+    post(subject="colis:A", fact_rank=2)
+    older.subjects.update(fact_rank=1)  # it came back to the queue after the newer one was told
     post(phone_number="+22370000007")
     WhatsAppOptOut.objects.create(phone_number="+22370000007", created_at=NOW)
+    post(phone_number="+22370000008")
+    WhatsAppWrongNumber.objects.create(phone_number="+22370000008", created_at=NOW)
     receive("delivered", "wamid.early", at=NOW + MINUTE)
     post_in(Status.SENT, provider_message_id="wamid.early")
     assert recovery.run(NOW + 5 * MINUTE) == dict.fromkeys(recovery.STEPS, 1)
@@ -329,7 +333,7 @@ def test_a_bulk_whose_task_was_lost_is_found(make_user: Callable[..., User]):
 KEPT = [Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED, Status.UNCONFIRMED]
 
 
-NOTHING = {"notifications": 0, "receipts": 0, "inbound": 0, "bulks": 0, "payloads": 0}
+NOTHING = {"announcements": 0, "notifications": 0, "receipts": 0, "inbound": 0, "bulks": 0, "payloads": 0}
 
 
 def clean(at: datetime) -> dict[str, int]:
@@ -364,7 +368,7 @@ def test_attempts_and_receipts_go_with_their_notification_in_batches(monkeypatch
     WhatsAppBulk.objects.create(source_app="agent_mali", user_ids=[], created_at=NOW)
     assert notification.attempts.count() == 1
 
-    one_each = {"receipts": 1, "inbound": 1, "bulks": 1, "payloads": 1}
+    one_each = {"announcements": 0, "receipts": 1, "inbound": 1, "bulks": 1, "payloads": 1}
     assert clean(NOW + 90 * DAY + SECOND) == {"notifications": 5, **one_each}
     assert [row.pk for row in WhatsAppNotification.objects.all()] == [young.pk]
     assert [row.notification_id for row in WhatsAppAttempt.objects.all()] == [young.pk]

@@ -85,6 +85,7 @@ BROKEN_PROMISES: dict[str, dict[str, Any]] = {
     "sending_has_a_claim": {"status": Status.SENDING, "next_attempt_at": None},
     "unconfirmed_has_a_deadline": {"status": Status.UNCONFIRMED, "next_attempt_at": None},
     "failed_has_a_moment": {"status": Status.FAILED, "next_attempt_at": None},
+    "informed_has_a_way": {"informed_at": NOW},
     "attempts_within_the_maximum": {"attempt_count": 6, "max_attempts": 5},
 }
 

@@ -17,7 +17,7 @@ from tests.whatsapp_monitoring_app.scripts import (
     refused,
     snapshot,
 )
-from whatsapp_monitoring_app.models import CancelReason, Status, WhatsAppNotification
+from whatsapp_monitoring_app.models import CancelReason, Status, WhatsAppNotification, WhatsAppSubject
 from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.providers.base import HttpAnswer
 from whatsapp_monitoring_app.services import cancellation
@@ -85,7 +85,8 @@ def test_messages_about_nothing_do_not_supersede_each_other():
 def test_the_same_message_posted_twice_supersedes_nothing_the_second_time():
     fact(ARRIVED, idempotency_key="arrived A")
     later = post(at=NOW + MINUTE)
-    change(later, subject="colis:A", fact_rank=LEFT)
+    WhatsAppSubject.objects.create(notification=later, name="colis:A", fact_rank=LEFT)
+    change(later, fact_rank=LEFT)
     before = snapshot(WhatsAppNotification)
     fact(ARRIVED, idempotency_key="arrived A")
     assert snapshot(WhatsAppNotification) == before

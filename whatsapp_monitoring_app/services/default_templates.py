@@ -113,7 +113,8 @@ DEFAULTS: tuple[dict[str, Any], ...] = (
         "Nous vous préviendrons.",
         "text_en": "Hello {nom}, arrived in Bamako: {colis}, to be fetched at our office. Still on the way: {reste}. "
         "We will tell you.",
-        "text_zh_hans": "{nom}，您好！{colis}已到达巴马科，可到我们的网点领取。仍在途中：{reste}，到达后我们会通知您。",
+        "text_zh_hans": "{nom}，您好！{colis}已到达巴马科，可到我们的网点领取。"
+        "仍在途中：{reste}，到达后我们会通知您。",
     },
     {
         "code": "rappel_retrait",
