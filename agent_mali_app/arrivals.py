@@ -61,10 +61,8 @@ def scan(lot: Lot, number: str, by: User, at: datetime) -> Colis:
     if colis is None:
         raise ArrivalRefusal(_("No parcel has the number %(number)s.") % {"number": number})
     if colis.lot_id != lot.pk:
-        where = _("is in lot %(lot)s") % {"lot": colis.lot} if colis.lot else _("is in no lot")
-        raise ArrivalRefusal(
-            _("Parcel %(number)s is not of this lot: it %(where)s.") % {"number": number, "where": where}
-        )
+        elsewhere = _("Parcel %(number)s is in lot %(other)s.") if colis.lot else _("Parcel %(number)s is in no lot.")
+        raise ArrivalRefusal(elsewhere % {"number": number, "other": colis.lot})
     if not receive(lot, [colis.pk], by, at).colis:
         raise ArrivalRefusal(_("Parcel %(number)s was noted already.") % {"number": number})
     return colis

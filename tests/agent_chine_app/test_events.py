@@ -176,6 +176,7 @@ def test_what_is_said_later_of_a_parcel_says_more(lot: Lot):
     (shipped,) = ranks(events.shipping(lot, "agent_chine", None))
     texts(events.shipping(lot, "agent_chine", None))
     Colis.objects.filter(pk=here[0].pk).update(status=Status.ARRIVED, arrived_at=NOW)
+    here[0].refresh_from_db()
     (arrived,) = ranks(events.arrival(lot, here, "agent_mali", None))
     (reminded,) = ranks(events.reminder(here, "agent_mali", NOW.date(), NOW))
     (handed_over,) = ranks(events.handing_over(here, "Moussa", "agent_mali", uuid.uuid4(), None))
