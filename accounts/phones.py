@@ -47,11 +47,16 @@ def for_people(e164: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
-def time_zone_of(e164: str) -> str:
-    """The time zone where the number is at home; the company's own when the number may be of several, or of none."""
+def home_zone(e164: str) -> str:
+    """The time zone where the number is at home, or "" when it may be of several, or of none."""
     zones = timezone.time_zones_for_number(phonenumbers.parse(e164))
     only = zones[0] if len(zones) == 1 else ""
-    return only if only in zoneinfo.available_timezones() else COMPANY_TIME_ZONE
+    return only if only in zoneinfo.available_timezones() else ""
+
+
+def time_zone_of(e164: str) -> str:
+    """The number's home zone; the company's own when it names none."""
+    return home_zone(e164) or COMPANY_TIME_ZONE
 
 
 def country_of(e164: str) -> str:

@@ -18,5 +18,6 @@ os.environ["REDIS_URL"] = (
 )
 os.environ["DJANGO_DEBUG"] = "1"
 os.environ["WHATSAPP_TEST_PHONE"] = ""
+os.environ["WHATSAPP_QUIET_HOURS"] = ""
 # Playwright keeps an event loop in the test's own thread, which Django would take for asynchronous code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"

@@ -90,3 +90,40 @@ def test_a_refused_demo_writes_nothing(stack: Stack):
 @pytest.mark.parametrize("wrong", ["perhaps", "off", "no"])
 def test_a_debug_switch_that_is_not_understood_is_off(wrong: str):
     assert "must be set when DJANGO_DEBUG is off." in manage("check", DJANGO_DEBUG=wrong).stderr
+
+
+def quiet_hours(**variables: str) -> str:
+    code = "from django.conf import settings; print(settings.WHATSAPP_QUIET_HOURS)"
+    shown = manage("shell", "--no-imports", "-c", code, **{**REQUIRED, **variables})
+    assert shown.returncode == 0, shown.stderr
+    return shown.stdout.strip()
+
+
+NIGHT = "(datetime.time(21, 0), datetime.time(8, 0))"
+
+
+@pytest.mark.parametrize(
+    ("variables", "hours"),
+    [
+        ({}, NIGHT),
+        ({"WHATSAPP_QUIET_HOURS": ""}, "None"),
+        ({"WHATSAPP_QUIET_HOURS": " 13:00-14:30 "}, "(datetime.time(13, 0), datetime.time(14, 30))"),
+        ({"DJANGO_DEBUG": "1"}, "None"),
+        ({"DJANGO_DEBUG": "1", "WHATSAPP_QUIET_HOURS": "21:00-08:00"}, NIGHT),
+    ],
+    ids=["production", "none", "a siesta", "development", "development at night"],
+)
+def test_nights_are_quiet_in_production_and_where_somebody_asks_for_it(variables: dict[str, str], hours: str):
+    assert quiet_hours(**variables) == hours
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["21-8", "21:00", "21:00-24:00", "21:00-08:60", "08:00-08:00", "21:00–08:00", "at night", "21:00-08:00 UTC"],
+)
+def test_quiet_hours_that_are_not_understood_stop_the_start(wrong: str):
+    stopped = manage("check", **REQUIRED, WHATSAPP_QUIET_HOURS=wrong)
+
+    assert stopped.returncode != 0
+    sentence = f"WHATSAPP_QUIET_HOURS must be two different times like 21:00-08:00, or empty; “{wrong}” is not."
+    assert stopped.stderr.rstrip().endswith(sentence)

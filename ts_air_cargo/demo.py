@@ -118,10 +118,10 @@ def _create_past_messages(colis: list[Colis], at: datetime) -> None:
     for number in range(40):
         parcel = colis[number % len(colis)]
         path = "131026" if parcel.client.user.telephone == CLIENTS[-1][0] else PATHS[number % len(PATHS)]
-        _send_in_the_past(parcel, path, number, at - timedelta(hours=4 * number + 1, minutes=7 * number % 50))
+        _send_in_the_past(parcel, path, number, at - timedelta(hours=4 * number + 1, minutes=7 * number % 50), now=at)
 
 
-def _send_in_the_past(colis: Colis, path: str, number: int, at: datetime) -> None:
+def _send_in_the_past(colis: Colis, path: str, number: int, at: datetime, now: datetime) -> None:
     is_arrival = number % 3 == 0
     notification, _created = outbox.post(
         drafts.Draft(
@@ -138,6 +138,10 @@ def _send_in_the_past(colis: Colis, path: str, number: int, at: datetime) -> Non
         ),
         at,
     )
+    # In the morning, if it was night.
+    at = notification.next_attempt_at or at
+    if at > now:
+        return
     wamid = f"wamid.DEMO{number:04}"
     answering = _answering(path, wamid, notification.phone_number.removeprefix("+"))
     delivery.deliver(notification.code, send=answering, now=_clock(at))

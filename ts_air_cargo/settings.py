@@ -5,6 +5,8 @@ With DJANGO_DEBUG=0 it is production, and every secret and address must be given
 `.env.example` lists and explains the variables.
 """
 
+import re
+from datetime import time
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,6 +39,18 @@ def in_development(name: str, default: Value) -> Value | str:
     if DEBUG:
         return default
     raise ImproperlyConfigured(f"{name} must be set when DJANGO_DEBUG is off.")
+
+
+def hours(name: str, default: str) -> tuple[time, time] | None:
+    """Start and end in a text like 21:00-08:00; None when it is empty. Raises ImproperlyConfigured."""
+    text = env.str(name, default=default).strip()
+    if not text:
+        return None
+    moment = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+    found = re.fullmatch(f"({moment})-({moment})", text)
+    if found is None or found[1] == found[2]:
+        raise ImproperlyConfigured(f"{name} must be two different times like 21:00-08:00, or empty; “{text}” is not.")
+    return time.fromisoformat(found[1]), time.fromisoformat(found[2])
 
 
 # --- Security and addresses
@@ -271,6 +285,8 @@ WACHAP_WEBHOOK_SECRET = env.str("WACHAP_WEBHOOK_SECRET", default="")
 TWILIO_API_URL = env.str("TWILIO_API_URL", default="https://api.twilio.com").rstrip("/")
 # Everything goes to this number when it is set, whoever the client is.
 WHATSAPP_TEST_PHONE = env.str("WHATSAPP_TEST_PHONE", default="")
+# From when to when people are not woken up by what is not urgent, by the clock where they are; the end is not quiet.
+WHATSAPP_QUIET_HOURS = hours("WHATSAPP_QUIET_HOURS", default="" if DEBUG else "21:00-08:00")
 # Encrypts the senders' tokens; several keys, newest first, separated by commas, while keys are being changed.
 WHATSAPP_TOKEN_KEYS = str(in_development("WHATSAPP_TOKEN_KEYS", "development-only-token-key")).split(",")
 # Seconds. No call starts when less than one and a half reading times of its lease are left.

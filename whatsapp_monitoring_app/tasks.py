@@ -87,8 +87,9 @@ def send_whatsapp_async(
     the client's message that is answered; `sender` is the code of the sender that speaks instead of the office's own.
     `phone_number` replaces the user's own. A higher `fact_rank` about the same `subject` cancels what still waits to
     tell the person less; `about` gives the rank of each of several subjects, and what waits is then cancelled when
-    something newer was said of all that it speaks of. Raises ValueError with a sentence for people when the message
-    cannot be sent: drafts.InvalidNotification, scopes.UnknownOffice, phones.InvalidTelephone.
+    something newer was said of all that it speaks of. When it is night at the person's, what is not
+    urgent waits for the morning. Raises ValueError with a sentence for people when the message cannot be sent:
+    drafts.InvalidNotification, scopes.UnknownOffice, phones.InvalidTelephone.
     """
     draft = drafts.Draft(
         user=user,
@@ -117,7 +118,7 @@ def send_whatsapp_async(
         not_before=not_before,
     )
     notification, created = outbox.post(draft, timezone.now())
-    if created and not_before is None and notification.is_waiting:
+    if created:
         ring_after_commit(notification)
     return AsyncResult(str(notification.code))
 
@@ -168,7 +169,12 @@ def ring_for_all_after_commit(notifications: Iterable[WhatsAppNotification]) -> 
 
 
 def ring_after_commit(notification: WhatsAppNotification) -> None:
-    """Tell a worker about the notification once the caller's transaction is safe."""
+    """Tell a worker about the notification once the caller's transaction is safe.
+
+    One that waits for its time, and so was not marked as rung, is left to the sweep.
+    """
+    if notification.rung_at is None:
+        return
     code = str(notification.code)
     is_first = notification.attempt_count == 0
     task_id = code if is_first else str(uuid.uuid4())

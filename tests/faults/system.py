@@ -183,6 +183,7 @@ class System:
             "WHATSAPP_CLOUD_API_URL": f"http://127.0.0.1:{self.sandbox_port}",
             "PUBLIC_BASE_URL": f"http://127.0.0.1:{self.web_port}",
             "WHATSAPP_TEST_PHONE": "",
+            "WHATSAPP_QUIET_HOURS": "",
             "CELERY_WORKER_CONCURRENCY": "4",
             "LOG_LEVEL": "WARNING",
             FOLDER_VARIABLE: str(self.orders.folder),

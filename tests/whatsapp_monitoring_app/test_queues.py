@@ -84,6 +84,17 @@ def test_a_further_attempt_goes_to_the_queue_of_retries_whatever_its_urgency(pub
 
 
 @pytest.mark.django_db(transaction=True)
+def test_nobody_is_told_of_what_waits_for_its_time(published: list[Any], settings: Any):
+    now = timezone.now()
+    send_whatsapp_async(None, TEXT, "agent_mali", phone_number=NUMBER, not_before=now + MINUTE)
+    settings.WHATSAPP_QUIET_HOURS = ((now - 60 * MINUTE).time(), (now + 60 * MINUTE).time())
+    send_whatsapp_async(None, TEXT, "agent_mali", phone_number=NUMBER)
+    assert published == []
+    urgent = send_whatsapp_async(None, TEXT, "agent_mali", "otp", phone_number=NUMBER).id
+    assert published == [(SEND, "whatsapp", urgent)]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_the_sweep_finds_goes_to_the_same_queues(published: list[Any]):
     rows = {post(timezone.now(), priority=priority): queue for priority, queue in BY_PRIORITY}
     WhatsAppNotification.objects.update(rung_at=None)

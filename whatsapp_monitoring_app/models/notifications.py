@@ -343,6 +343,10 @@ class WhatsAppNotification(models.Model):
     def is_waiting(self) -> bool:
         return self.status in WAITING
 
+    def is_due(self, at: datetime) -> bool:
+        """Whether it waits, and its time has come."""
+        return self.next_attempt_at is not None and self.next_attempt_at <= at
+
     @property
     def has_attempts_left(self) -> bool:
         return self.attempt_count < self.max_attempts

@@ -70,7 +70,7 @@ def expand(code: uuid.UUID, *, ring: Ring, now: Clock = timezone.now) -> int:
     new_count, to_ring_count = 0, RUNG_AT_ONCE
     for new in _chunk_by_chunk(bulk, now):
         new_count += len(new)
-        first = [notification for notification in new if notification.is_waiting][:to_ring_count]
+        first = [notification for notification in new if notification.is_due(notification.created_at)][:to_ring_count]
         to_ring_count -= len(first)
         if first:
             ring(first)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import redis
 
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.models.notifications import NO_ERROR
 from whatsapp_monitoring_app.providers.base import Accepted, Outcome, ProviderError, Refused
 from whatsapp_monitoring_app.services import pacing, shared_memory
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
@@ -83,7 +84,7 @@ def resume(sender: WhatsAppSender, at: datetime) -> None:
     sender.resume(at)
     WhatsAppNotification.objects.waiting().filter(
         error_class__in=WAITS_FOR_THE_ACCOUNT, next_attempt_at__gt=at
-    ).update(next_attempt_at=at, rung_at=None)
+    ).update(next_attempt_at=at, rung_at=None, **NO_ERROR)
 
 
 def _open(sender: WhatsAppSender, error: ProviderError, at: datetime) -> None:

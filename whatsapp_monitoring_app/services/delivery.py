@@ -37,6 +37,7 @@ from whatsapp_monitoring_app.services import (
     error_catalogue,
     inbound,
     pacing,
+    quiet_hours,
     receipts,
     rendering,
     routing,
@@ -138,7 +139,7 @@ class _Ready:
 
 @dataclass(frozen=True)
 class _Wait:
-    """Why not now, and when it is worth trying again. Without an error it is only the pace."""
+    """Why not now, and when it is worth trying again. Without an error it is only the pace, or the night."""
 
     error: ProviderError | None
     until: datetime
@@ -153,6 +154,10 @@ class _Refuse:
 
 
 def _prepare(notification: WhatsAppNotification, at: datetime) -> _Ready | _Wait:
+    wakes_at = quiet_hours.first_moment_of(notification, at)
+    if wakes_at > at:
+        # What it has waited for until now stays said: an office where it is day can mend it meanwhile.
+        return _Wait(verdicts.error_of(notification), wakes_at)
     route = routing.choose(notification, at)
     if route.obstacle:
         return _Wait(route.obstacle, _worth_trying_at(route, at))

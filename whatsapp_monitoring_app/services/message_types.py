@@ -22,15 +22,16 @@ class MessageType:
     has_stand_ins: bool = True  # another sender may speak when the message's own cannot
     is_worth_a_call: bool = True  # somebody of ours says it when no message can
     must_be_known: bool = False  # so also to those who do without messages
+    is_urgent: bool = False  # leaves in the quiet hours too
 
 
 NOTICE = MessageType()
 MESSAGE_TYPES = {
     "account_creation": MessageType(
-        max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True, is_essential=True
+        max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True, is_essential=True, is_urgent=True
     ),
     "credentials": MessageType(
-        max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True, is_essential=True
+        max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True, is_essential=True, is_urgent=True
     ),
     "otp": MessageType(
         max_age=timedelta(minutes=10),
@@ -38,10 +39,13 @@ MESSAGE_TYPES = {
         when_uncertain=WhenUncertain.ASK,
         is_system=True,
         is_essential=True,
+        is_urgent=True,
         is_worth_a_call=False,
     ),
-    "payment": MessageType(when_uncertain=WhenUncertain.ASK, is_essential=True),
-    "opt_out_confirmation": MessageType(max_age=timedelta(hours=1), is_essential=True, is_worth_a_call=False),
+    "payment": MessageType(when_uncertain=WhenUncertain.ASK, is_essential=True, is_urgent=True),
+    "opt_out_confirmation": MessageType(
+        max_age=timedelta(hours=1), is_essential=True, is_urgent=True, is_worth_a_call=False
+    ),
     "delivery": MessageType(must_be_known=True),
     "delay": MessageType(must_be_known=True),
     # Tomorrow there is another one.
@@ -52,6 +56,7 @@ MESSAGE_TYPES = {
         max_attempts=1,
         when_uncertain=WhenUncertain.ASK,
         is_essential=True,
+        is_urgent=True,
         has_stand_ins=False,
         is_worth_a_call=False,
     ),

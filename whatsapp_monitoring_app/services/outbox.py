@@ -21,7 +21,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppWrongNumber,
     languages,
 )
-from whatsapp_monitoring_app.services import cancellation, drafts, message_types, sayings
+from whatsapp_monitoring_app.services import cancellation, drafts, message_types, quiet_hours, sayings
 from whatsapp_monitoring_app.services.drafts import Draft, InvalidNotification
 
 
@@ -197,6 +197,7 @@ def _refusing(letters: Sequence[_Letter]) -> _Refusals:
 def _values(letter: _Letter, at: datetime, refusing: _Refusals, rung_at: datetime | None) -> dict[str, Any]:
     draft, kind = letter.draft, letter.kind
     reason = refusing.reason(letter)
+    leaves_at = quiet_hours.first_moment(draft.message_type, letter.phone_number, draft.user, draft.not_before or at)
     return {
         "source_app": letter.scope.office,
         "user": draft.user,
@@ -220,8 +221,8 @@ def _values(letter: _Letter, at: datetime, refusing: _Refusals, rung_at: datetim
         "is_secret": draft.is_secret,
         "idempotency_key": draft.idempotency_key or None,
         "max_attempts": kind.max_attempts,
-        **(_cancelled(reason, at) if reason else _waiting(draft, at, rung_at)),
-        "expires_at": draft.expires_at or (draft.not_before or at) + kind.max_age,
+        **(_cancelled(reason, at) if reason else _waiting(leaves_at, rung_at if leaves_at == at else None)),
+        "expires_at": draft.expires_at or leaves_at + kind.max_age,
         "created_at": at,
     }
 
@@ -230,12 +231,8 @@ def _cancelled(reason: CancelReason, at: datetime) -> dict[str, Any]:
     return {"status": Status.CANCELLED, "cancel_reason": reason, "cancelled_at": at}
 
 
-def _waiting(draft: Draft, at: datetime, rung_at: datetime | None) -> dict[str, Any]:
-    return {
-        "next_attempt_at": draft.not_before or at,
-        "next_trigger": Trigger.AUTO,
-        "rung_at": None if draft.not_before else rung_at,
-    }
+def _waiting(leaves_at: datetime, rung_at: datetime | None) -> dict[str, Any]:
+    return {"next_attempt_at": leaves_at, "next_trigger": Trigger.AUTO, "rung_at": rung_at}
 
 
 def default_expiry(notification: WhatsAppNotification, at: datetime) -> datetime:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from whatsapp_monitoring_app.models import Status, Trigger, WhatsAppNotification
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
-from whatsapp_monitoring_app.services import cancellation, outbox
+from whatsapp_monitoring_app.services import cancellation, outbox, quiet_hours
 
 
 class NotRetryable(Exception):
@@ -23,12 +23,13 @@ def retry(
 ) -> None:
     """Queue one more attempt, on top of those that were made, or now instead of the planned one.
 
-    The automatic chain does not start anew.
+    At night at the person's, what is not urgent waits for the morning. The automatic chain does not start anew.
 
     Safe to press twice: there is one attempt at a time. Raises NotRetryable.
     """
     # What the caller read may be old: a message that is being sent, or was accepted since, must not be sent twice.
-    notification.refresh_from_db(from_queryset=WhatsAppNotification.objects.select_for_update())
+    locked = WhatsAppNotification.objects.select_related("user").select_for_update(of=("self",))
+    notification.refresh_from_db(from_queryset=locked)
     if not notification.can_retry:
         raise NotRetryable(
             _("Only a failed message can be retried; this one is: %(status)s.")
@@ -40,20 +41,29 @@ def retry(
         raise NotRetryable(_("This person does not want such messages any more. Call them if they must know."))
     if notification.next_attempt_at and notification.next_attempt_at <= at:
         raise NotRetryable(_("A new attempt is queued already."))
-    order = {"next_attempt_at": at, "next_trigger": trigger, "next_actor": actor, "rung_at": at, "slot_at": None}
+    order = {"next_trigger": trigger, "next_actor": actor, "slot_at": None, **_times(notification, at)}
     if notification.status == Status.RETRY_SCHEDULED:
         # The person's attempt takes the place of the one that the machine had planned.
         WhatsAppNotification.objects.filter(pk=notification.pk).update(**order)
         notification.refresh_from_db()
         return
-    expires_at = notification.expires_at
     notification.move(
         Status.RETRY_SCHEDULED if notification.status == Status.UNCONFIRMED else Status.PENDING,
         max_attempts=Greatest(F("max_attempts"), F("attempt_count") + 1),
         settled_by=None,
-        expires_at=expires_at if expires_at and expires_at > at else outbox.default_expiry(notification, at),
         **order,
     )
+
+
+def _times(notification: WhatsAppNotification, at: datetime) -> dict[str, datetime | None]:
+    """When the new attempt is made, and until when it is useful: what would be too old by then begins anew."""
+    leaves_at = quiet_hours.first_moment_of(notification, at)
+    own_end = notification.expires_at
+    return {
+        "next_attempt_at": leaves_at,
+        "rung_at": at if leaves_at == at else None,
+        "expires_at": own_end if own_end and own_end > leaves_at else outbox.default_expiry(notification, leaves_at),
+    }
 
 
 def retry_all(failed: NotificationQuerySet, actor: User | None, at: datetime) -> list[WhatsAppNotification]:

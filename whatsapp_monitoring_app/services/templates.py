@@ -10,6 +10,7 @@ from django.db import transaction
 
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification, WhatsAppProviderTemplate, WhatsAppSender
+from whatsapp_monitoring_app.models.notifications import NO_ERROR
 from whatsapp_monitoring_app.providers import base, transport
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest, ProviderError, TemplateEvent, TemplateFacts
 from whatsapp_monitoring_app.services import secrecy
@@ -212,4 +213,4 @@ def resume(template: WhatsAppProviderTemplate, at: datetime) -> None:
 def release(at: datetime) -> int:
     """Let what waits for a template be due now; how many. Those whose template still cannot be used wait again."""
     waiting = WhatsAppNotification.objects.waiting_for_template()
-    return waiting.filter(next_attempt_at__gt=at).update(next_attempt_at=at, rung_at=None)
+    return waiting.filter(next_attempt_at__gt=at).update(next_attempt_at=at, rung_at=None, **NO_ERROR)

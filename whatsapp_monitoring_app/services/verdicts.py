@@ -147,3 +147,11 @@ def error_fields(error: ProviderError | None) -> dict[str, str]:
     if error is None:
         return {"error_code": "", "error_class": "", "error_message": ""}
     return {"error_code": error.code, "error_class": error.error_class, "error_message": error.message}
+
+
+def error_of(notification: WhatsAppNotification) -> ProviderError | None:
+    """What went wrong with it, as its row says; None when nothing did."""
+    if not notification.error_class:
+        return None
+    error_class = ErrorClass(notification.error_class)
+    return ProviderError(error_class, code=notification.error_code, message=notification.error_message)

@@ -13,17 +13,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from accounts import phones
+from accounts import phones, time_zones
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification
 from whatsapp_monitoring_app.providers import content
+from whatsapp_monitoring_app.services import quiet_hours
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 
 register = template.Library()
-
-# The zones that are named after another town than the one where our people are.
-PLACES = {"Asia/Shanghai": "Guangzhou", "UTC": "Bamako"}
 
 
 @register.filter
@@ -64,6 +62,14 @@ def without_link(text: str) -> str:
 
 
 @register.filter
+def end_of_night(notification: WhatsAppNotification) -> str:
+    """When the notification leaves, if it waits for the end of the quiet hours: “08:00, Bamako time”; else nothing."""
+    at = timezone.now()
+    hold = quiet_hours.hold_on(notification, at)
+    return quiet_hours.in_words(hold, at) if hold else ""
+
+
+@register.filter
 def is_https(link: str) -> bool:
     """Whether this may be the address of a link on our pages."""
     return content.is_https(link)
@@ -72,9 +78,8 @@ def is_https(link: str) -> bool:
 @register.simple_tag
 def time_zone() -> str:
     """The zone of the times on the page as people name it: “Bamako (UTC+0)”."""
-    zone = timezone.get_current_timezone_name()
+    city = time_zones.place(timezone.get_current_timezone_name())
     offset = timezone.localtime().utcoffset() or timedelta()
-    city = PLACES.get(zone) or zone.rpartition("/")[2].replace("_", " ")
     return f"{city} (UTC{offset.total_seconds() / 3600:+g})"
 
 

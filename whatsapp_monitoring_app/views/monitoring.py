@@ -1,6 +1,7 @@
 """The monitoring screens, written once for every office."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -13,13 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from whatsapp_monitoring_app import scopes, tasks
-from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppInbound
+from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppInbound, WhatsAppNotification
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.services import (
     cancellation,
     decisions,
     explanations,
+    quiet_hours,
     retries,
     statistics,
     stops,
@@ -170,14 +172,23 @@ class RetryView(ScopedMixin):
 
     def post(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         notification = get_object_or_404(self.notifications(), pk=code)
+        now = timezone.now()
         try:
-            retries.retry(notification, self.person, timezone.now())
+            retries.retry(notification, self.person, now)
         except retries.NotRetryable as error:
             messages.warning(request, str(error))
         else:
             tasks.ring_after_commit(notification)
-            messages.success(request, _("A new attempt is queued. Its result will show here."))
+            messages.success(request, _when_it_leaves(notification, now))
         return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
+
+
+def _when_it_leaves(notification: WhatsAppNotification, at: datetime) -> str:
+    hold = quiet_hours.hold_on(notification, at)
+    if hold is None:
+        return _("A new attempt is queued. Its result will show here.")
+    moment = quiet_hours.in_words(hold, at)
+    return _("It is night at the client’s: the new attempt waits. It will leave at %(moment)s.") % {"moment": moment}
 
 
 class CancelView(ScopedMixin):
@@ -259,7 +270,8 @@ class RetryFailedView(ScopedMixin):
         return self.render_to_response(context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        queued = retries.retry_all(self.notifications(), self.person, timezone.now())
+        now = timezone.now()
+        queued = retries.retry_all(self.notifications(), self.person, now)
         for notification in queued:
             tasks.ring_after_commit(notification)
         if queued:
@@ -269,6 +281,16 @@ class RetryFailedView(ScopedMixin):
                 len(queued),
             )
             messages.success(request, text % {"count": len(queued)})
+            self._tell_of_the_night(sum(not notification.is_due(now) for notification in queued))
         else:
             messages.info(request, _("There is no failed message to retry."))
         return redirect(safe_next(request, f"{self.office.office}:whatsapp_monitoring"))
+
+    def _tell_of_the_night(self, count: int) -> None:
+        if count:
+            text = ngettext(
+                "%(count)d of them waits for the morning: it is night at the client’s.",
+                "%(count)d of them wait for the morning: it is night at the clients’.",
+                count,
+            )
+            messages.info(self.request, text % {"count": count})
