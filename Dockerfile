@@ -14,6 +14,8 @@ RUN DJANGO_SECRET_KEY=build ALLOWED_HOSTS=build PUBLIC_BASE_URL=https://build DA
     REDIS_URL=redis://build WHATSAPP_CLOUD_API_URL=https://build WHATSAPP_CLOUD_APP_SECRET=build \
     WHATSAPP_CLOUD_VERIFY_TOKEN=build WHATSAPP_TOKEN_KEYS=build \
     python manage.py collectstatic --noinput
+# A volume mounted here belongs to whom the folder belongs to.
+RUN install --directory --owner cargo var/media
 USER cargo
 EXPOSE 8000
 CMD ["gunicorn", "ts_air_cargo.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8"]

@@ -1,6 +1,9 @@
-from django.contrib import admin
+from typing import Any
 
-from agent_chine_app.models import Client, ClientCreation, Colis, Lot
+from django.contrib import admin
+from django.http import HttpRequest
+
+from agent_chine_app.models import Client, ClientCreation, Colis, ColisStep, Lot
 from whatsapp_monitoring_app.admin import ReadOnly
 
 
@@ -11,18 +14,49 @@ class ClientAdmin(admin.ModelAdmin[Client]):
     autocomplete_fields = ("user",)
 
 
+class ColisStepInline(ReadOnly, admin.TabularInline[ColisStep, Colis]):
+    model = ColisStep
+    fields = ("at", "kind", "by", "note")
+
+
+class Registered:
+    """What the offices register, and what moves by their hands alone: a row made here would have no history."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(Lot)
-class LotAdmin(admin.ModelAdmin[Lot]):
-    list_display = ("number", "status", "created_at")
-    list_filter = ("status",)
+class LotAdmin(Registered, admin.ModelAdmin[Lot]):
+    list_display = ("number", "transport", "status", "created_at", "shipped_at", "received_at", "expected_on")
+    list_filter = ("status", "transport")
+    search_fields = ("number",)
+    readonly_fields = ("transport", "status", "created_by", "created_at", "closed_at", "shipped_at", "received_at")
 
 
 @admin.register(Colis)
-class ColisAdmin(admin.ModelAdmin[Colis]):
-    list_display = ("numero_suivi", "client", "status", "created_at")
-    list_filter = ("status",)
-    search_fields = ("numero_suivi", "client__user__telephone", "client__user__last_name")
+class ColisAdmin(Registered, admin.ModelAdmin[Colis]):
+    list_display = ("numero_suivi", "client", "lot", "transport", "weight_kg", "fee_fcfa", "status", "created_at")
+    list_filter = ("status", "transport")
+    list_select_related = ("client__user", "lot")
+    search_fields = ("numero_suivi", "client__user__telephone", "client__user__last_name", "lot__number")
     autocomplete_fields = ("client",)
+    # The photo is checked and shown by the offices' pages.
+    exclude = ("photo",)
+    readonly_fields = (
+        "numero_suivi",
+        "lot",
+        "transport",
+        "status",
+        "created_by",
+        "created_at",
+        "arrived_at",
+        "arrival_told_at",
+        "reminded_at",
+        "handed_over_at",
+        "handed_over_to",
+    )
+    inlines = (ColisStepInline,)
 
 
 @admin.register(ClientCreation)

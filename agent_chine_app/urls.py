@@ -2,7 +2,8 @@ from django.urls import path
 
 from agent_chine_app import views, whatsapp_views
 from agent_chine_app.apps import AgentChineConfig
-from agent_chine_app.colis_views import ColisListView
+from agent_chine_app.colis_edit_views import ColisCreateView, ColisEditView
+from agent_chine_app.colis_views import ColisDetailsView, ColisListView, ColisPhotoView
 from whatsapp_monitoring_app.urls import details_urls
 
 app_name = "agent_chine"
@@ -16,7 +17,10 @@ urlpatterns = [
     path("clients/new/", views.ClientCreateView.as_view(scope=scope), name="client_create"),
     path("clients/creations/<uuid:code>/", views.ClientCreationView.as_view(scope=scope), name="client_creation"),
     path("colis/", ColisListView.as_view(scope=scope), name="colis_list"),
-    path("colis/new/", views.ColisCreateView.as_view(scope=scope), name="colis_create"),
+    path("colis/new/", ColisCreateView.as_view(scope=scope), name="colis_create"),
+    path("colis/<int:pk>/", ColisDetailsView.as_view(scope=scope), name="colis_details"),
+    path("colis/<int:pk>/photo/", ColisPhotoView.as_view(scope=scope), name="colis_photo"),
+    path("colis/<int:pk>/edit/", ColisEditView.as_view(scope=scope), name="colis_edit"),
     path("api/clients/", views.create_client_api, name="create_client_api"),
     path(
         "api/clients/<str:task_id>/", views.ClientCreationApiView.as_view(scope=scope), name="client_creation_status"

@@ -1,4 +1,4 @@
-"""The China office's own pages: home, clients, parcels."""
+"""The China office's own pages: home and clients."""
 
 import json
 import uuid
@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,16 +14,14 @@ from django.utils.translation import gettext as _
 
 from agent_chine_app import client_async_utils, client_creation
 from agent_chine_app.apps import AgentChineConfig
-from agent_chine_app.forms import ClientForm, ColisForm, NewLinkForm
-from agent_chine_app.models import Client, ClientCreation, Colis, ColisStep
-from agent_chine_app.notifications import notify_colis_created
+from agent_chine_app.forms import ClientForm, NewLinkForm
+from agent_chine_app.models import Client, ClientCreation, Colis
 from whatsapp_monitoring_app.models import WhatsAppInbound, WhatsAppOptOut
 from whatsapp_monitoring_app.services import statistics
 from whatsapp_monitoring_app.views.scoped import ScopedJsonMixin, ScopedMixin
 
 ROWS_PER_PAGE = 25
 RECENT = 5
-CHOICES = 20
 REQUIRED = ("telephone", "first_name", "last_name")
 
 
@@ -132,65 +129,6 @@ class ClientCreationView(ScopedMixin):
         if request.headers.get("HX-Request"):
             return render(request, "agent_chine_app/_client_creation.html", context)
         return self.render_to_response(context)
-
-
-class ColisCreateView(ScopedMixin):
-    """A new parcel. Its client is searched for (`q`) or given (`client`): a list of all would be endless."""
-
-    template_name = "colis_create.html"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        candidates = self._candidates()
-        chosen = request.GET.get("client") or (candidates[0].pk if len(candidates) == 1 else None)
-        return self._show(ColisForm(initial={"request_id": uuid.uuid4(), "client": chosen}))
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = ColisForm(request.POST)
-        if not form.is_valid():
-            return self._show(form, status=422)
-        colis = self._create_once(form)
-        messages.success(
-            request,
-            _("Parcel %(number)s is registered; %(client)s will be told on WhatsApp.")
-            % {"number": colis.numero_suivi, "client": colis.client},
-        )
-        return redirect(f"{self.office.office}:colis_list")
-
-    @transaction.atomic
-    def _create_once(self, form: ColisForm) -> Colis:
-        wanted: Colis = form.save(commit=False)
-        colis, created = Colis.objects.get_or_create(
-            request_id=wanted.request_id,
-            defaults={
-                "client": wanted.client,
-                "description": wanted.description,
-                "weight_kg": wanted.weight_kg,
-                "created_by": self.person,
-            },
-        )
-        if created:
-            ColisStep.objects.create(colis=colis, kind=ColisStep.Kind.RECEIVED, at=colis.created_at, by=self.person)
-            notify_colis_created(colis)
-        return colis
-
-    def _candidates(self) -> list[Client]:
-        clients = Client.objects.select_related("user")
-        chosen = self.request.POST.get("client") or self.request.GET.get("client", "")
-        if chosen.isdecimal():
-            return list(clients.filter(pk=chosen))
-        return list(clients.matching(self.searched_text())[:CHOICES])
-
-    def _show(self, form: ColisForm, status: int = 200) -> HttpResponse:
-        candidates = self._candidates()
-        form.offer(candidates)
-        context = self.get_context_data(
-            title=_("New parcel"),
-            form=form,
-            q=self.searched_text(),
-            has_clients=bool(candidates),
-            has_more=len(candidates) == CHOICES,
-        )
-        return self.render_to_response(context, status=status)
 
 
 class ClientApiView(ScopedJsonMixin):

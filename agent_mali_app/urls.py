@@ -1,6 +1,6 @@
 from django.urls import path
 
-from agent_chine_app.colis_views import ColisListView
+from agent_chine_app.colis_views import ColisDetailsView, ColisListView, ColisPhotoView
 from agent_mali_app import views
 from agent_mali_app.apps import AgentMaliConfig
 from agent_mali_app.whatsapp_integration import (
@@ -16,6 +16,8 @@ scope = AgentMaliConfig.scope
 urlpatterns = [
     path("", views.HomeView.as_view(scope=scope), name="home"),
     path("colis/", ColisListView.as_view(scope=scope), name="colis_list"),
+    path("colis/<int:pk>/", ColisDetailsView.as_view(scope=scope), name="colis_details"),
+    path("colis/<int:pk>/photo/", ColisPhotoView.as_view(scope=scope), name="colis_photo"),
     path("colis/<int:pk>/arrival/", views.ColisArrivalView.as_view(scope=scope), name="colis_arrival"),
 ]
 urlpatterns += [

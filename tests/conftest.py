@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +79,13 @@ def stack(transactional_db: None, sandbox: RunningSandbox, _worker: None) -> Ite
     yield stack
     stack.forget()
     let_everything_settle()
+
+
+@pytest.fixture
+def media(settings: Any, tmp_path: Path) -> Path:
+    """Where the photos of this test are kept."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return tmp_path / "media"
 
 
 @pytest.fixture

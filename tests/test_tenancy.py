@@ -3,9 +3,11 @@
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
@@ -34,6 +36,9 @@ METHODS = {
     "client_creation": {"get"},
     "colis_list": {"get"},
     "colis_create": {"get", "post"},
+    "colis_details": {"get"},
+    "colis_photo": {"get"},
+    "colis_edit": {"get", "post"},
     "create_client_api": {"post"},
     "client_creation_status": {"get"},
     "colis_arrival": {"post"},
@@ -151,10 +156,10 @@ def notifications() -> dict[str, WhatsAppNotification]:
 
 
 @pytest.fixture
-def values(notifications: dict[str, WhatsAppNotification]) -> dict[str, Any]:
+def values(notifications: dict[str, WhatsAppNotification], media: Path) -> dict[str, Any]:
     """What the addresses ask for, apart from a notification's code."""
     client, _ = create_client("+22376123456", "Jean", "Dupont")
-    colis = Colis.objects.create(client=client)
+    colis = Colis.objects.create(client=client, photo=ContentFile(b"photo", "photo.jpg"))
     creation = ClientCreation.objects.create(telephone="+22376123456", first_name="Jean", last_name="Dupont")
     # Something to cancel: only what waits can be.
     waiting = {office: rows.notification(office, Status.PENDING, title="waits").pk for office in OFFICES}
@@ -213,7 +218,7 @@ def test_every_address_is_known():
     assert {screen.name for screen in SCREENS if screen.office == "admin_mali"} == {
         screen.name for screen in SCREENS if screen.office == "admin_chine"
     }
-    assert len(SCREENS) == 83
+    assert len(SCREENS) == 88
 
 
 @EVERY_SCREEN

@@ -1,7 +1,8 @@
 import secrets
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Self
 
 from django.conf import settings
@@ -18,6 +19,9 @@ from agent_chine_app.models.transports import Transport
 
 # Crockford's alphabet: no I, L, O or U, so that a number survives being read aloud over the telephone.
 TRACKING_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+# The divisor of the air-freight carriers: so many cubic centimetres are charged as one kilogram.
+CM3_PER_KG = 5000
 
 
 def new_numero_suivi() -> str:
@@ -158,10 +162,22 @@ class Colis(models.Model):
     def is_in_storage(self) -> bool:
         return self.status in (self.Status.ARRIVED, self.Status.READY)
 
+    @property
+    def may_arrive(self) -> bool:
+        return self.status in ORIGINS[Status.ARRIVED]
+
+    @property
+    def volumetric_kg(self) -> Decimal | None:
+        """What airlines count for the room that it takes, where that is more than it weighs."""
+        if self.transport == Transport.BATEAU or not (self.length_cm and self.width_cm and self.height_cm):
+            return None
+        volume = Decimal(self.length_cm * self.width_cm * self.height_cm) / CM3_PER_KG
+        return volume if volume > (self.weight_kg or 0) else None
+
 
 Status = Colis.Status
 # From where a parcel may come to each state. What was lost may be found; what was handed over is gone.
-ORIGINS: dict[Colis.Status, Iterable[Colis.Status]] = {
+ORIGINS: dict[Colis.Status, Collection[Colis.Status]] = {
     Status.RECEIVED: (),
     Status.SHIPPED: (Status.RECEIVED,),
     Status.ARRIVED: (Status.RECEIVED, Status.SHIPPED, Status.LOST),

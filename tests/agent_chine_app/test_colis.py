@@ -5,16 +5,19 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import Client as Browser
 from django.urls import reverse
+from PIL import Image
 
 from agent_chine_app.client_management import create_client
 from agent_chine_app.models import TRACKING_ALPHABET, Client, Colis, new_numero_suivi
 from agent_chine_app.notifications import notify_colis_created
+from tests.photos import image, upload, with_place, written
 from tests.stack import Stack
 from tests.waiting import eventually
 from whatsapp_monitoring_app.models import WhatsAppNotification
@@ -29,7 +32,13 @@ def client(db: None) -> Client:
 
 
 def form(client: Client, /, **changes: Any) -> dict[str, Any]:
-    filled = {"client": client.pk, "description": "Téléphones", "weight_kg": "12.50"}
+    filled = {
+        "client": client.pk,
+        "description": "Téléphones",
+        "weight_kg": "12.50",
+        "pieces": "1",
+        "transport": "cargo",
+    }
     return {"request_id": str(uuid.uuid4()), **filled, **changes}
 
 
@@ -39,7 +48,10 @@ def test_a_registered_parcel_is_told_to_its_client(stack: Stack, client: Client,
     (message,) = eventually(lambda: stack.messages_to(JEAN), "the message arrived")
 
     colis = Colis.objects.get()
-    assert (answer.status_code, answer.headers["Location"]) == (302, reverse("agent_chine:colis_list"))
+    assert (answer.status_code, answer.headers["Location"]) == (
+        302,
+        reverse("agent_chine:colis_details", args=[colis.pk]),
+    )
     assert (colis.client, colis.description, colis.weight_kg) == (client, "Téléphones", Decimal("12.50"))
     assert (colis.status, colis.created_by_id) == ("received", int(browser.session["_auth_user_id"]))
     assert colis.numero_suivi in message["text"]
@@ -88,13 +100,25 @@ def test_the_same_form_posted_by_many_at_once_is_one_parcel_and_one_message(
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"weight_kg": "0"}, "__all__"),
-        ({"weight_kg": "-1"}, "__all__"),
+        ({"weight_kg": "0"}, "weight_kg"),
+        ({"weight_kg": "-1"}, "weight_kg"),
         ({"weight_kg": "heavy"}, "weight_kg"),
         ({"weight_kg": "1.234"}, "weight_kg"),
         ({"weight_kg": "12345678"}, "weight_kg"),
         ({"weight_kg": "NaN"}, "weight_kg"),
         ({"weight_kg": "Infinity"}, "weight_kg"),
+        ({"weight_kg": "1,234.5"}, "weight_kg"),
+        ({"pieces": "0"}, "pieces"),
+        ({"pieces": "40000"}, "pieces"),
+        ({"pieces": ""}, "pieces"),
+        ({"transport": "rocket"}, "transport"),
+        ({"length_cm": "60"}, "length_cm"),
+        ({"length_cm": "60", "width_cm": "0", "height_cm": "3"}, "width_cm"),
+        ({"fee_fcfa": "12,5"}, "fee_fcfa"),
+        ({"fee_fcfa": "-5"}, "fee_fcfa"),
+        ({"fee_fcfa": "12.50"}, "fee_fcfa"),
+        ({"fee_fcfa": "9999999999"}, "fee_fcfa"),
+        ({"fee_fcfa": "9" * 5000}, "fee_fcfa"),
         ({"client": ""}, "client"),
         ({"client": "999999999"}, "client"),
         ({"client": "Jean"}, "client"),
@@ -122,6 +146,83 @@ def test_a_weight_may_be_missing_small_or_large(weight: str, client: Client, log
     assert Colis.objects.get().weight_kg == (Decimal(weight) if weight else None)
 
 
+@pytest.mark.parametrize("language", ["fr", "en", "zh-hans"])
+@pytest.mark.parametrize("weight", ["12,5", "12.5", "12，5", " 12.50 "])
+def test_a_weight_is_understood_however_its_decimals_are_written(
+    weight: str, language: str, client: Client, log_in: Callable[..., Browser]
+):
+    assert log_in("agent_chine", language=language).post(FORM, form(client, weight_kg=weight)).status_code == 302
+    assert Colis.objects.get().weight_kg == Decimal("12.50")
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "zh-hans"])
+@pytest.mark.parametrize("fee", ["125000", "125 000", "125.000", "125,000", "125\u202f000", "125\u00a0000"], ids=ascii)
+def test_a_fee_is_understood_however_its_thousands_are_written(
+    fee: str, language: str, client: Client, log_in: Callable[..., Browser]
+):
+    assert log_in("agent_chine", language=language).post(FORM, form(client, fee_fcfa=fee)).status_code == 302
+    assert Colis.objects.get().fee_fcfa == 125_000
+
+
+def test_everything_that_is_known_of_a_parcel_is_written_down(
+    client: Client, log_in: Callable[..., Browser], media: Path
+):
+    size = {"length_cm": "60", "width_cm": "40", "height_cm": "35"}
+    more = {**size, "pieces": "3", "transport": "bateau", "fee_fcfa": "7500"}
+    photo = upload(written(image(), exif=with_place()))
+    assert log_in("agent_chine").post(FORM, form(client, photo=photo, **more)).status_code == 302
+
+    colis = Colis.objects.get()
+    assert (colis.length_cm, colis.width_cm, colis.height_cm, colis.pieces) == (60, 40, 35, 3)
+    assert (colis.transport, colis.fee_fcfa) == ("bateau", 7500)
+    assert [(step.kind, step.by) for step in colis.steps.all()] == [("received", colis.created_by)]
+    (file,) = [path for path in media.rglob("*") if path.is_file()]
+    assert colis.photo.path == str(file)
+    assert re.fullmatch(r"[0-9a-f-]{36}\.jpg", file.name)
+    assert not Image.open(file).getexif()
+
+
+def test_the_same_form_posted_twice_keeps_one_photo(client: Client, log_in: Callable[..., Browser], media: Path):
+    browser, filled, content = log_in("agent_chine"), form(client), written(image())
+    for _ in range(2):
+        assert browser.post(FORM, {**filled, "photo": upload(content)}).status_code == 302
+
+    assert len([path for path in media.rglob("*") if path.is_file()]) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"\xff\xd8\xff" * 7_000_000, "20,0"), (b"%PDF", "JPEG")], ids=["20 megabytes", "a document"]
+)
+def test_a_bad_photo_is_refused_in_a_sentence_and_what_was_typed_is_kept(
+    content: bytes, says: str, client: Client, log_in: Callable[..., Browser], media: Path
+):
+    photo = upload(content)
+    answer = log_in("agent_chine").post(
+        FORM, form(client, photo=photo, weight_kg="12,5", description="Chaussures rouges")
+    )
+
+    assert answer.status_code == 422
+    (error,) = answer.context["form"].errors["photo"]
+    assert says in error
+    html = answer.content.decode()
+    assert 'value="12,5"' in html
+    assert "Chaussures rouges" in html
+    assert f'value="{client.pk}" selected' in html
+    assert not Colis.objects.exists()
+    assert not media.exists()
+
+
+def test_a_good_photo_of_a_bad_form_must_be_chosen_again_and_the_form_says_so(
+    client: Client, log_in: Callable[..., Browser], media: Path
+):
+    photo = upload(written(image()))
+    answer = log_in("agent_chine", language="en").post(FORM, form(client, photo=photo, weight_kg="heavy"))
+
+    assert answer.status_code == 422
+    assert "Choose the photo again: it was not kept." in answer.content.decode()
+    assert not media.exists()
+
+
 def test_the_client_can_be_chosen_by_the_address_of_the_form(client: Client, log_in: Callable[..., Browser]):
     browser = log_in("agent_chine")
 
@@ -137,7 +238,7 @@ def test_a_client_that_does_not_exist_is_not_chosen(chosen: str, client: Client,
     page = browser.get(FORM, {"client": chosen})
 
     assert page.status_code == 200
-    assert "selected" not in page.content.decode()
+    assert "selected" not in str(page.context["form"]["client"])
     assert browser.post(FORM, form(client, client=chosen)).status_code == 422
     assert not Colis.objects.exists()
 

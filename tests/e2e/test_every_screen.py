@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
+from agent_chine_app.models import Colis
 from tests.e2e.conftest import DESKTOP, PHONE, new_page
 from tests.stack import ROOT, Stack
 from tests.waiting import eventually
@@ -68,6 +69,8 @@ def test_every_screen_fits_and_complains_of_nothing(
             photograph(
                 page, f"{office}whatsapp/monitoring/{_one(account.role, status)}/", f"{width}-{account.role}-{status}"
             )
+        if account.role.startswith("agent"):
+            photograph_one_colis(page, office, f"{width}-{account.role}-colis-details")
         if account.role.startswith("admin"):
             photograph_one_sender(page, office, f"{width}-{account.role}-sender")
             photograph_one_template(page, office, f"{width}-{account.role}-template")
@@ -80,6 +83,12 @@ def log_in(page: Page, account: demo.Account) -> None:
     page.get_by_label("Mot de passe").fill(demo.PASSWORD)
     page.get_by_role("button", name="Se connecter").click()
     page.wait_for_url("**/agent-*/**") if account.role.startswith("agent") else page.wait_for_url("**/admin-*/**")
+
+
+def photograph_one_colis(page: Page, office: str, name: str) -> None:
+    photograph(page, f"{office}colis/{Colis.objects.all()[0].pk}/", name)
+    if office.endswith("agent-chine/"):
+        photograph(page, f"{office}colis/{Colis.objects.all()[0].pk}/edit/", f"{name}-edit")
 
 
 def photograph_one_sender(page: Page, office: str, name: str) -> None:
