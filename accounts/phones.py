@@ -4,6 +4,8 @@ Number plans come from Google's libphonenumber. A number written without its cou
 office where it is typed (Mali: 8 digits, China: 11 digits). So do the time zones.
 """
 
+import re
+import unicodedata
 import zoneinfo
 
 import phonenumbers
@@ -63,3 +65,27 @@ def country_of(e164: str) -> str:
     """The ISO 3166 code of the number's country, or "" for a number of none."""
     region = phonenumbers.region_code_for_number(phonenumbers.parse(e164))
     return "" if region in (None, phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY) else region
+
+
+def without_marks(text: str) -> str:
+    """The text without what cannot be seen in it, and with common digits for wide ones.
+
+    Numbers that are copied out of WhatsApp carry marks of direction; Chinese keyboards make wide digits.
+    """
+    visible = "".join(character for character in text if unicodedata.category(character) not in ("Cf", "Cc"))
+    return unicodedata.normalize("NFKC", visible)
+
+
+def pieces(text: str) -> list[str]:
+    """The digits by one of which a stored number is found, when `text` is a number or a part of one; else none.
+
+    Whatever stands between the digits is left out, and so is what is dialled before a country's code or, inside a
+    country, before the number.
+    """
+    number = without_marks(text).replace("(0)", "")
+    if not re.fullmatch(r"[+\d\s().\-‐-―−/·]*\d[\d\s().\-‐-―−/·]*", number):
+        return []
+    digits = re.sub(r"\D", "", number)
+    return list(
+        dict.fromkeys(piece for piece in (digits, digits.removeprefix("00"), digits.removeprefix("0")) if piece)
+    )

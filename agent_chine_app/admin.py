@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from agent_chine_app.models import Client, ClientCreation, Colis, ColisStep, Lot
+from agent_chine_app.models import Client, ClientCreation, Colis, ColisStep, Lot, NumberChange
 from whatsapp_monitoring_app.admin import ReadOnly
 
 
@@ -63,3 +63,9 @@ class ColisAdmin(Registered, admin.ModelAdmin[Colis]):
 class ClientCreationAdmin(ReadOnly, admin.ModelAdmin[ClientCreation]):
     list_display = ("created_at", "telephone", "last_name", "status", "step", "error")
     list_filter = ("status",)
+
+
+@admin.register(NumberChange)
+class NumberChangeAdmin(ReadOnly, admin.ModelAdmin[NumberChange]):
+    list_display = ("at", "client", "old", "new", "by")
+    search_fields = ("old", "new")

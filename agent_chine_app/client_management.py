@@ -36,4 +36,10 @@ def create_client(
             "password": make_password(None),
         },
     )
-    return Client.objects.get_or_create(user=user, defaults={"created_by": created_by})
+    return Client.objects.get_or_create(user=user, defaults={"created_by": created_by, "country": _country(number)})
+
+
+def _country(number: str) -> str:
+    """Where the client most probably is: where their number is from."""
+    country = phones.country_of(number)
+    return country if country in Client.Country.values else Client.Country.ELSEWHERE

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from agent_chine_app.client_management import create_client
-from agent_chine_app.models import ClientCreation, Colis
+from agent_chine_app.models import Client, ClientCreation, Colis, NumberChange
 from whatsapp_monitoring_app.models import (
     ErrorClass,
     Outcome,
@@ -21,6 +21,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSender,
     WhatsAppTemplate,
     WhatsAppTemplateName,
+    WhatsAppWrongNumber,
 )
 from whatsapp_monitoring_app.models.statuses import WAITING
 
@@ -122,6 +123,9 @@ def company(count: int, office: str) -> list[WhatsAppNotification]:
 
 def everything() -> Any:
     """Every row that a press of a button could change, for the test that nothing moved."""
-    models = (WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, Colis, ClientCreation, User, *TEMPLATE_MODELS)
+    models = (
+        *(WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, WhatsAppWrongNumber, *TEMPLATE_MODELS),
+        *(User, Client, NumberChange, Colis, ClientCreation),
+    )
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

@@ -31,6 +31,10 @@ METHODS = {
     "home": {"get"},
     "client_list": {"get"},
     "client_details": {"get"},
+    "client_edit": {"get", "post"},
+    "client_resend": {"get", "post"},
+    "client_wrong_person": {"get", "post"},
+    "client_right_person": {"post"},
     "client_new_link": {"post"},
     "client_create": {"get", "post"},
     "client_creation": {"get"},
@@ -218,7 +222,7 @@ def test_every_address_is_known():
     assert {screen.name for screen in SCREENS if screen.office == "admin_mali"} == {
         screen.name for screen in SCREENS if screen.office == "admin_chine"
     }
-    assert len(SCREENS) == 88
+    assert len(SCREENS) == 92
 
 
 @EVERY_SCREEN

@@ -59,6 +59,7 @@ SECRET_KEY = in_development("DJANGO_SECRET_KEY", "development-only-" + "0" * 40)
 ALLOWED_HOSTS = [host.strip() for host in str(in_development("ALLOWED_HOSTS", "*")).split(",")]
 PUBLIC_BASE_URL = str(in_development("PUBLIC_BASE_URL", "http://127.0.0.1:8000")).rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
+CSRF_FAILURE_VIEW = "ts_air_cargo.views.refused_form"
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if not DEBUG else None
 SECURE_SSL_REDIRECT = not DEBUG

@@ -1,11 +1,14 @@
 from typing import Any, cast
 
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.generic import RedirectView
 
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
+from whatsapp_monitoring_app.views.scoped import page_with_form
 
 
 class HomeView(LoginRequiredMixin, RedirectView):
@@ -21,3 +24,9 @@ class HomeView(LoginRequiredMixin, RedirectView):
 
 def _own_office_first(user: User) -> list[scopes.Scope]:
     return sorted(scopes.all_scopes().values(), key=lambda scope: scope.office != user.role)
+
+
+def refused_form(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """What answers a form without the site's own token: most often it was open for too long."""
+    page = page_with_form(request, reverse("home"))
+    return render(request, "403_csrf.html", {"page": page}, status=403)

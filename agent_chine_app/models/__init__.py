@@ -1,4 +1,4 @@
-from agent_chine_app.models.clients import Client
+from agent_chine_app.models.clients import Client, NumberChange
 from agent_chine_app.models.colis import TRACKING_ALPHABET, Colis, ColisStep, new_numero_suivi, photo_path
 from agent_chine_app.models.creations import ClientCreation
 from agent_chine_app.models.imports import ClientImport
@@ -13,6 +13,7 @@ __all__ = [
     "Colis",
     "ColisStep",
     "Lot",
+    "NumberChange",
     "Transport",
     "new_numero_suivi",
     "photo_path",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from agent_chine_app.models import Colis
+from agent_chine_app.models import Client, Colis
 from tests.e2e.conftest import DESKTOP, PHONE, new_page
 from tests.stack import ROOT, Stack
 from tests.waiting import eventually
@@ -35,6 +35,7 @@ ADMINISTRATION = {
     "templates": "whatsapp/templates/",
     "template-new": "whatsapp/templates/new/",
 }
+OF_ONE_CLIENT = ("", "edit/", "wrong-person/", "resend/")
 OF_ONE_SENDER = ("", "edit/", "token/", "test/", "pause/")
 SCREENS = {
     "agent_chine": {
@@ -71,6 +72,8 @@ def test_every_screen_fits_and_complains_of_nothing(
             )
         if account.role.startswith("agent"):
             photograph_one_colis(page, office, f"{width}-{account.role}-colis-details")
+        if account.role == "agent_chine":
+            photograph_one_client(page, office, f"{width}-{account.role}-client")
         if account.role.startswith("admin"):
             photograph_one_sender(page, office, f"{width}-{account.role}-sender")
             photograph_one_template(page, office, f"{width}-{account.role}-template")
@@ -89,6 +92,12 @@ def photograph_one_colis(page: Page, office: str, name: str) -> None:
     photograph(page, f"{office}colis/{Colis.objects.all()[0].pk}/", name)
     if office.endswith("agent-chine/"):
         photograph(page, f"{office}colis/{Colis.objects.all()[0].pk}/edit/", f"{name}-edit")
+
+
+def photograph_one_client(page: Page, office: str, name: str) -> None:
+    client = Client.objects.get(user__telephone="+22370000001")
+    for path in OF_ONE_CLIENT:
+        photograph(page, f"{office}clients/{client.pk}/{path}", f"{name}-{path or 'details'}".rstrip("/"))
 
 
 def photograph_one_sender(page: Page, office: str, name: str) -> None:

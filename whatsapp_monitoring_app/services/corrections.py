@@ -19,7 +19,7 @@ from whatsapp_monitoring_app.models import (
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.models.subjects import superseded
-from whatsapp_monitoring_app.services import cancellation, outbox
+from whatsapp_monitoring_app.services import cancellation, message_types, outbox
 from whatsapp_monitoring_app.services.drafts import Draft
 
 # What is older than this is no news any more.
@@ -39,7 +39,8 @@ def in_vain(user: User, old_number: str, at: datetime, *, was_somebody_else: boo
     if was_somebody_else:
         missed |= Q(status__in=[*GONE_ELSEWHERE, Status.UNCONFIRMED])
     theirs = WhatsAppNotification.objects.filter(user=user, phone_number=old_number, resent_as=None, informed_at=None)
-    return theirs.filter(missed, created_at__gte=at - WORTH_SAYING).exclude(superseded())
+    recent = theirs.filter(missed, created_at__gte=at - WORTH_SAYING)
+    return recent.exclude(message_type__in=message_types.TYPES_WITHOUT_CALL).exclude(superseded())
 
 
 @transaction.atomic

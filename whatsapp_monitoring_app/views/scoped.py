@@ -1,6 +1,7 @@
 """The tenancy guard: every page of an office inherits it, and none can run without a scope."""
 
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
@@ -23,6 +24,19 @@ def safe_next(request: HttpRequest, default: str) -> str:
     if url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         return wanted
     return reverse(default)
+
+
+def page_with_form(request: HttpRequest, default: str) -> str:
+    """The address of the page of ours from which this request was made; `default` when it is not known."""
+    for address in (request.headers.get("HX-Current-URL", ""), request.headers.get("Referer", "")):
+        is_ours = url_has_allowed_host_and_scheme(
+            address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        )
+        if is_ours:
+            parts = urlsplit(address)
+            # One slash: two would name another host.
+            return f"/{parts.path.lstrip('/')}" + (f"?{parts.query}" if parts.query else "")
+    return default
 
 
 class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
@@ -57,8 +71,15 @@ class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
     def ask_to_log_in(self, request: HttpRequest) -> HttpResponse:
         if request.headers.get("HX-Request"):
             # A login page must not be swapped into a piece of the page.
-            return HttpResponse(status=401, headers={"HX-Redirect": redirect_to_login(request.path).url})
-        return redirect_to_login(request.get_full_path())
+            page = page_with_form(request, request.path)
+            return HttpResponse(status=401, headers={"HX-Redirect": redirect_to_login(page).url})
+        return redirect_to_login(self._page_to_come_back_to(request))
+
+    def _page_to_come_back_to(self, request: HttpRequest) -> str:
+        """This address; where it only takes what forms send, the page with the form."""
+        if hasattr(self, "get") and "get" in self.http_method_names:
+            return request.get_full_path()
+        return page_with_form(request, reverse(f"{self.office.office}:home"))
 
     def notifications(self) -> NotificationQuerySet:
         """The notifications that this office may see."""
