@@ -14,7 +14,7 @@ from accounts import phones
 from accounts.models import User
 from agent_chine_app.apps import AgentChineConfig
 from agent_chine_app.client_management import create_client
-from agent_chine_app.models import Client, ClientCreation
+from agent_chine_app.models import Client, ClientCreation, ClientImport
 from whatsapp_monitoring_app.services.drafts import UNSTORABLE
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 from whatsapp_monitoring_app.tasks import send_whatsapp_async
@@ -113,6 +113,7 @@ def _create_once(code: uuid.UUID) -> None:
         creation.last_name,
         creation.email,
         language=creation.language,
+        country=creation.country,
         created_by=creation.requested_by,
     )
     creation.reach(creation.Step.NOTIFICATION, client=client, was_new=was_new)
@@ -123,9 +124,14 @@ def _tell_once(code: uuid.UUID, at: datetime) -> None:
     creation = ClientCreation.objects.select_for_update().get(pk=code)
     if creation.is_finished or creation.client is None:
         return  # finished by another run, while this one waited for the lock
-    if not creation.client.user.has_usable_password():
-        creation.notification_code = tell(creation.client)
+    if not creation.client.user.has_usable_password() and _is_to_tell(creation):
+        # The many of an import do not go before what one person waits for.
+        creation.notification_code = tell(creation.client, priority=5 if creation.batch_id else 1)
     creation.succeed(at)
+
+
+def _is_to_tell(creation: ClientCreation) -> bool:
+    return creation.batch_id is None or ClientImport.objects.filter(pk=creation.batch_id, tells=True).exists()
 
 
 class HasPassword(ValueError):
@@ -142,7 +148,7 @@ def tell_again(client: Client, request_id: uuid.UUID) -> uuid.UUID:
     return tell(client, f"account_creation:{client.pk}:{request_id}")
 
 
-def tell(client: Client, idempotency_key: str = "") -> uuid.UUID:
+def tell(client: Client, idempotency_key: str = "", *, priority: int = 1) -> uuid.UUID:
     """Owe the client the message that carries their first-password link, once for each key; the notification's code.
 
     Without a key it is their first one.
@@ -160,7 +166,7 @@ def tell(client: Client, idempotency_key: str = "") -> uuid.UUID:
         message_type="account_creation",
         category="credentials",
         title=title,
-        priority=1,
+        priority=priority,
         subject=f"client:{client.pk}",
         is_secret=True,
         idempotency_key=idempotency_key or f"account_creation:{client.pk}",

@@ -17,6 +17,7 @@ def create_client(
     email: str | None = None,
     *,
     language: str = "fr",
+    country: str = "",
     created_by: User | None = None,
 ) -> tuple[Client, bool]:
     """The client with this telephone, and whether they are new.
@@ -36,7 +37,7 @@ def create_client(
             "password": make_password(None),
         },
     )
-    return Client.objects.get_or_create(user=user, defaults={"created_by": created_by, "country": _country(number)})
+    return Client.objects.get_or_create(user=user, defaults={"created_by": created_by, "country": country or _country(number)})
 
 
 def _country(number: str) -> str:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from agent_chine_app import client_creation_views, client_views, views, whatsapp_views
+from agent_chine_app import client_creation_views, client_views, import_views, views, whatsapp_views
 from agent_chine_app.apps import AgentChineConfig
 from agent_chine_app.colis_edit_views import ColisCreateView, ColisEditView
 from agent_chine_app.colis_views import ColisDetailsView, ColisListView, ColisPhotoView
@@ -40,6 +40,32 @@ urlpatterns = [
     path("api/clients/", views.create_client_api, name="create_client_api"),
     path(
         "api/clients/<str:task_id>/", views.ClientCreationApiView.as_view(scope=scope), name="client_creation_status"
+    ),
+]
+urlpatterns += [
+    path("clients/import/", import_views.ClientImportsView.as_view(scope=scope), name="client_imports"),
+    path("clients/import/example.csv", import_views.ExampleCsvView.as_view(scope=scope), name="client_example_csv"),
+    path("clients/import/example.xlsx", import_views.ExampleXlsxView.as_view(scope=scope), name="client_example_xlsx"),
+    path("clients/import/<uuid:code>/", import_views.ClientImportView.as_view(scope=scope), name="client_import"),
+    path(
+        "clients/import/<uuid:code>/start/",
+        import_views.StartClientImportView.as_view(scope=scope),
+        name="client_import_start",
+    ),
+    path(
+        "clients/import/<uuid:code>/discard/",
+        import_views.DiscardClientImportView.as_view(scope=scope),
+        name="client_import_discard",
+    ),
+    path(
+        "clients/import/<uuid:code>/lines.csv",
+        import_views.LeftOutLinesView.as_view(scope=scope),
+        name="client_import_lines",
+    ),
+    path(
+        "clients/import/<uuid:code>/troubles/",
+        import_views.ClientImportTroublesView.as_view(scope=scope),
+        name="client_import_troubles",
     ),
 ]
 urlpatterns += [

@@ -26,7 +26,7 @@ class HomeView(ScopedMixin):
             colis_count=Colis.objects.on_the_way().count(),
             summary=statistics.summary(self.notifications()),
             recent_colis=Colis.objects.select_related("client__user")[:RECENT],
-            creations=ClientCreation.objects.filter(requested_by=self.person)[:RECENT],
+            creations=ClientCreation.objects.filter(requested_by=self.person, batch=None)[:RECENT],
         )
         return self.render_to_response(context)
 

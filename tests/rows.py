@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from agent_chine_app.client_management import create_client
-from agent_chine_app.models import Client, ClientCreation, Colis, NumberChange
+from agent_chine_app.models import Client, ClientCreation, ClientImport, Colis, NumberChange
 from whatsapp_monitoring_app.models import (
     ErrorClass,
     Outcome,
@@ -125,7 +125,7 @@ def everything() -> Any:
     """Every row that a press of a button could change, for the test that nothing moved."""
     models = (
         *(WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, WhatsAppWrongNumber, *TEMPLATE_MODELS),
-        *(User, Client, NumberChange, Colis, ClientCreation),
+        *(User, Client, NumberChange, Colis, ClientCreation, ClientImport),
     )
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

@@ -42,14 +42,35 @@ class Migration(migrations.Migration):
                         verbose_name="status",
                     ),
                 ),
-                ("lines", models.JSONField(default=list, help_text="What can be brought in.", verbose_name="lines")),
+                ("new_count", models.PositiveIntegerField(default=0, verbose_name="new clients")),
+                ("known_count", models.PositiveIntegerField(default=0, verbose_name="clients already")),
+                ("double_count", models.PositiveIntegerField(default=0, verbose_name="doubles")),
+                ("bad_count", models.PositiveIntegerField(default=0, verbose_name="bad lines")),
+                (
+                    "lines",
+                    models.JSONField(
+                        default=list, help_text="What can be brought in, until a worker has it.", verbose_name="lines"
+                    ),
+                ),
                 (
                     "errors",
                     models.JSONField(
-                        default=list, help_text="Line number, text and reason of each.", verbose_name="bad lines"
+                        default=list, help_text="Line number, text and reason of each.", verbose_name="lines left out"
+                    ),
+                ),
+                (
+                    "tells",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Each new client gets the link to choose a password.",
+                        verbose_name="tells the clients",
                     ),
                 ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="created")),
+                (
+                    "claimed_until",
+                    models.DateTimeField(editable=False, help_text="Until when one run works on it.", null=True),
+                ),
                 (
                     "rung_at",
                     models.DateTimeField(editable=False, help_text="When a worker was last told of it.", null=True),
@@ -101,6 +122,28 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="client",
+            name="country",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("ML", "Mali"),
+                    ("CI", "Côte d’Ivoire"),
+                    ("SN", "Senegal"),
+                    ("BF", "Burkina Faso"),
+                    ("GN", "Guinea"),
+                    ("NE", "Niger"),
+                    ("MR", "Mauritania"),
+                    ("CN", "China"),
+                    ("FR", "France"),
+                    ("", "Another country"),
+                ],
+                default="ML",
+                max_length=2,
+                verbose_name="country",
+            ),
+        ),
+        migrations.AddField(
+            model_name="clientcreation",
             name="country",
             field=models.CharField(
                 blank=True,

@@ -14,8 +14,11 @@ from agent_chine_app.models.imports import ClientImport
 
 class ClientCreationQuerySet(models.QuerySet["ClientCreation"]):
     def unfinished(self, since: datetime) -> Self:
-        """Asked for before `since` and not finished: their task was lost, or their worker died."""
-        return self.filter(status__in=ClientCreation.UNFINISHED, rung_at__lt=since)
+        """Asked for before `since` and not finished: their task was lost, or their worker died.
+
+        Those of an import are its own run's to finish.
+        """
+        return self.filter(status__in=ClientCreation.UNFINISHED, rung_at__lt=since, batch=None)
 
 
 class ClientCreation(models.Model):
@@ -42,6 +45,9 @@ class ClientCreation(models.Model):
     last_name = models.CharField(_("last name"), max_length=150)
     email = models.EmailField(_("e-mail"), blank=True)
     language = models.CharField(_("language"), max_length=10, default="fr")
+    country = models.CharField(
+        _("country"), max_length=2, choices=Client.Country, blank=True, help_text=_("Unless it is the number’s own.")
+    )
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
     step = models.CharField(_("step"), max_length=20, choices=Step, default=Step.QUEUED)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)

@@ -304,7 +304,7 @@ def test_each_step_is_seen_while_it_is_taken(monkeypatch: pytest.MonkeyPatch):
 def test_a_creation_whose_worker_died_before_telling_goes_on_there(monkeypatch: pytest.MonkeyPatch):
     creation = submitted(minutes_ago=0)
 
-    def die(*_args: object) -> None:
+    def die(*_args: object, **_options: object) -> None:
         raise SystemExit
 
     with monkeypatch.context() as patch:

@@ -42,6 +42,7 @@ SCREENS = {
         "home": "",
         "clients": "clients/",
         "client-new": "clients/new/",
+        "client-import": "clients/import/",
         "colis": "colis/",
         "colis-new": "colis/new/",
         **MONITORING,
