@@ -37,7 +37,9 @@ def create_client(
             "password": make_password(None),
         },
     )
-    return Client.objects.get_or_create(user=user, defaults={"created_by": created_by, "country": country or _country(number)})
+    return Client.objects.get_or_create(
+        user=user, defaults={"created_by": created_by, "country": country or _country(number)}
+    )
 
 
 def _country(number: str) -> str:

@@ -3,6 +3,7 @@ from django.urls import path
 from agent_chine_app import client_creation_views, client_views, import_views, views, whatsapp_views
 from agent_chine_app.apps import AgentChineConfig
 from agent_chine_app.colis_edit_views import ColisCreateView, ColisEditView
+from agent_chine_app.colis_proof import ColisProofView
 from agent_chine_app.colis_views import ColisDetailsView, ColisListView, ColisPhotoView
 from whatsapp_monitoring_app.urls import details_urls
 
@@ -37,6 +38,7 @@ urlpatterns = [
     path("colis/<int:pk>/", ColisDetailsView.as_view(scope=scope), name="colis_details"),
     path("colis/<int:pk>/photo/", ColisPhotoView.as_view(scope=scope), name="colis_photo"),
     path("colis/<int:pk>/edit/", ColisEditView.as_view(scope=scope), name="colis_edit"),
+    path("colis/<int:pk>/proof/", ColisProofView.as_view(scope=scope), name="colis_proof"),
     path("api/clients/", views.create_client_api, name="create_client_api"),
     path(
         "api/clients/<str:task_id>/", views.ClientCreationApiView.as_view(scope=scope), name="client_creation_status"
@@ -73,4 +75,4 @@ urlpatterns += [
     path("whatsapp/monitoring/list/", whatsapp_views.whatsapp_monitoring_list, name="whatsapp_monitoring_list"),
     path("whatsapp/monitoring/retry/", whatsapp_views.retry_failed_notifications, name="whatsapp_retry_failed"),
 ]
-urlpatterns += details_urls(scope)
+urlpatterns += details_urls(scope, user_relations=["client"])

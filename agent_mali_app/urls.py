@@ -1,5 +1,6 @@
 from django.urls import path
 
+from agent_chine_app.colis_proof import ColisProofView
 from agent_chine_app.colis_views import ColisDetailsView, ColisListView, ColisPhotoView
 from agent_mali_app import views
 from agent_mali_app.apps import AgentMaliConfig
@@ -18,6 +19,7 @@ urlpatterns = [
     path("colis/", ColisListView.as_view(scope=scope), name="colis_list"),
     path("colis/<int:pk>/", ColisDetailsView.as_view(scope=scope), name="colis_details"),
     path("colis/<int:pk>/photo/", ColisPhotoView.as_view(scope=scope), name="colis_photo"),
+    path("colis/<int:pk>/proof/", ColisProofView.as_view(scope=scope), name="colis_proof"),
     path("colis/<int:pk>/arrival/", views.ColisArrivalView.as_view(scope=scope), name="colis_arrival"),
 ]
 urlpatterns += [

@@ -45,6 +45,12 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+// A page that is meant for paper is printed by one press.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
 // A page that nobody looks at asks for nothing.
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.target.dataset.announce) event.preventDefault();

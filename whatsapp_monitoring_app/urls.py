@@ -1,9 +1,11 @@
 """The monitoring's addresses: the same screens for every office, and the providers' webhooks."""
 
+from collections.abc import Sequence
+
 from django.urls import URLPattern, path
 
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.views import monitoring, senders, templates, webhooks
+from whatsapp_monitoring_app.views import calls, monitoring, overview, senders, templates, webhooks
 
 urlpatterns = [
     path("cloud/", webhooks.CloudApiWebhookView.as_view(), name="whatsapp_cloud_webhook"),
@@ -30,9 +32,13 @@ def monitoring_urls(scope: Scope) -> list[URLPattern]:
     ]
 
 
-def details_urls(scope: Scope) -> list[URLPattern]:
-    """The screens of one message, for an office that binds the other screens itself."""
+def details_urls(scope: Scope, user_relations: Sequence[str] = ()) -> list[URLPattern]:
+    """The screens of one message, and of the people whom none could tell, for an office that binds the others itself.
+
+    `user_relations` are what the office's own `_call_links.html` reads of a user.
+    """
     return [
+        *call_urls(scope, user_relations),
         path(
             "whatsapp/monitoring/<uuid:code>/",
             monitoring.DetailsView.as_view(scope=scope),
@@ -56,6 +62,19 @@ def details_urls(scope: Scope) -> list[URLPattern]:
             monitoring.GiveUpView.as_view(scope=scope),
             name="whatsapp_give_up",
         ),
+    ]
+
+
+def call_urls(scope: Scope, user_relations: Sequence[str] = ()) -> list[URLPattern]:
+    """Whom to call, the start of the day, and the proof of notice."""
+    call_list = calls.CallListView.as_view(scope=scope, user_relations=user_relations)
+    return [
+        path("whatsapp/calls/", call_list, name="whatsapp_calls"),
+        path("whatsapp/calls/told/", calls.ToldView.as_view(scope=scope), name="whatsapp_call_told"),
+        path("whatsapp/calls/later/", calls.NotReachedView.as_view(scope=scope), name="whatsapp_call_later"),
+        path("whatsapp/calls/wrong/", calls.WrongPersonView.as_view(scope=scope), name="whatsapp_call_wrong"),
+        path("whatsapp/morning/", overview.MorningView.as_view(scope=scope), name="whatsapp_morning"),
+        path("whatsapp/proof/", overview.ProofView.as_view(scope=scope), name="whatsapp_proof"),
     ]
 
 

@@ -27,6 +27,9 @@ MONITORING = {
     "dashboard": "whatsapp/monitoring/",
     "list": "whatsapp/monitoring/list/",
     "retry": "whatsapp/monitoring/retry/",
+    "calls": "whatsapp/calls/",
+    "morning": "whatsapp/morning/",
+    "proof": "whatsapp/proof/",
 }
 ADMINISTRATION = {
     **MONITORING,

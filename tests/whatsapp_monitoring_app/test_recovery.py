@@ -333,7 +333,7 @@ def test_a_bulk_whose_task_was_lost_is_found(make_user: Callable[..., User]):
 KEPT = [Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED, Status.UNCONFIRMED]
 
 
-NOTHING = {"announcements": 0, "notifications": 0, "receipts": 0, "inbound": 0, "bulks": 0, "payloads": 0}
+NOTHING = dict.fromkeys(("announcements", "notifications", "receipts", "inbound", "calls", "bulks", "payloads"), 0)
 
 
 def clean(at: datetime) -> dict[str, int]:
@@ -368,8 +368,8 @@ def test_attempts_and_receipts_go_with_their_notification_in_batches(monkeypatch
     WhatsAppBulk.objects.create(source_app="agent_mali", user_ids=[], created_at=NOW)
     assert notification.attempts.count() == 1
 
-    one_each = {"announcements": 0, "receipts": 1, "inbound": 1, "bulks": 1, "payloads": 1}
-    assert clean(NOW + 90 * DAY + SECOND) == {"notifications": 5, **one_each}
+    one_each = {"receipts": 1, "inbound": 1, "bulks": 1, "payloads": 1}
+    assert clean(NOW + 90 * DAY + SECOND) == {**NOTHING, "notifications": 5, **one_each}
     assert [row.pk for row in WhatsAppNotification.objects.all()] == [young.pk]
     assert [row.notification_id for row in WhatsAppAttempt.objects.all()] == [young.pk]
     assert {row.provider_message_id for row in WhatsAppReceipt.objects.all()} == {

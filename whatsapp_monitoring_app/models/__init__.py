@@ -5,6 +5,7 @@ from whatsapp_monitoring_app.models.announcements import (
 )
 from whatsapp_monitoring_app.models.attempts import Form, Outcome, RouteChoice, Trigger, WhatsAppAttempt
 from whatsapp_monitoring_app.models.bulks import WhatsAppBulk
+from whatsapp_monitoring_app.models.calls import WhatsAppCall
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.error_codes import WhatsAppErrorCode
 from whatsapp_monitoring_app.models.inbound import WhatsAppInbound, WhatsAppOptOut, WhatsAppWrongNumber
@@ -34,6 +35,7 @@ __all__ = [
     "WhatsAppAnnouncement",
     "WhatsAppAttempt",
     "WhatsAppBulk",
+    "WhatsAppCall",
     "WhatsAppErrorCode",
     "WhatsAppInbound",
     "WhatsAppMute",

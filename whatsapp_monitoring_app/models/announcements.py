@@ -1,5 +1,6 @@
 import uuid
-from typing import Self
+from collections import defaultdict
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
@@ -9,6 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models.notifications import WhatsAppNotification
 from whatsapp_monitoring_app.models.statuses import REACHED, CancelReason, Status
+
+if TYPE_CHECKING:
+    from whatsapp_monitoring_app.scopes import Scope
 
 
 class Standing(models.TextChoices):
@@ -79,6 +83,10 @@ class WhatsAppAnnouncement(models.Model):
 
 
 class AddresseeQuerySet(models.QuerySet["WhatsAppAddressee"]):
+    def visible_to(self, scope: "Scope") -> Self:
+        """Those whom people working in this office may see."""
+        return self.all() if scope.sees_every_office else self.filter(announcement__source_app=scope.office)
+
     def standing(self, standing: Standing) -> Self:
         """Those who have been told so far."""
         return self.alias(found=_standing()).filter(found=standing)
@@ -87,6 +95,14 @@ class AddresseeQuerySet(models.QuerySet["WhatsAppAddressee"]):
         """How many have been told how far."""
         rows = self.order_by().values_list(_standing()).annotate(count=Count("pk"))
         return {Standing(standing): count for standing, count in rows}
+
+    def count_by_announcement(self) -> dict[uuid.UUID, dict[Standing, int]]:
+        """How many have been told how far, of each announcement, in one query."""
+        counts: dict[uuid.UUID, dict[Standing, int]] = defaultdict(dict)
+        rows = self.order_by().annotate(found=_standing()).values_list("announcement", "found")
+        for code, standing, count in rows.annotate(count=Count("pk")):
+            counts[code][Standing(standing)] = count
+        return counts
 
     def never_told(self) -> Self:
         """Those for whom no message was made, and to whom nobody has spoken."""

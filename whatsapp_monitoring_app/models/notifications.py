@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # An accepted message of which nothing was heard for this long is worth a look.
 SILENCE = timedelta(hours=72)
+# An accepted message that is not delivered after this long waits for its telephone.
+LATE = timedelta(hours=12)
 # How long a worker may hold a notification: far longer than the longest call to a provider.
 LEASE = timedelta(seconds=settings.WHATSAPP_LEASE_SECONDS)
 MEDIA = [(form.value, form.label) for form in (Form.IMAGE, Form.DOCUMENT)]
@@ -34,6 +36,16 @@ def is_silent(at: datetime) -> Q:
     """Accepted long ago, and not one receipt came, though its provider would tell."""
     heard = WhatsAppReceipt.objects.filter(notification=OuterRef("pk"))
     return Q(~Exists(heard), status=Status.SENT, sent_at__lt=at - SILENCE) & ~delivery_unknown()
+
+
+def is_late(at: datetime) -> Q:
+    """Accepted half a day ago and not delivered yet, though its provider would tell: the telephone may be off."""
+    return Q(status=Status.SENT, sent_at__lt=at - LATE) & ~delivery_unknown()
+
+
+def failed_to_handle() -> Q:
+    """Failed, and not settled since: given up, told by a person, or sent again to the corrected number."""
+    return Q(status=Status.FAILED, settled_by=None, informed_at=None, resent_as=None)
 
 
 def waits_for_template() -> Q:
@@ -70,12 +82,15 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
     def without_receipt(self, at: datetime) -> Self:
         return self.filter(is_silent(at))
 
+    def late(self, at: datetime) -> Self:
+        return self.filter(is_late(at))
+
     def failed(self) -> Self:
         return self.filter(status=Status.FAILED)
 
     def to_retry(self) -> Self:
-        """Failed, and not because a person gave it up: sending those again is for one person to decide, one by one."""
-        return self.failed().filter(settled_by=None)
+        """Failed, and not settled since: what a person gave up or has told is for one person to send again."""
+        return self.filter(failed_to_handle())
 
     def told_to(self, user: Any) -> Self:
         """What this person was told, and what their telephone was."""
@@ -321,6 +336,16 @@ class WhatsAppNotification(models.Model):
             models.Index(name="notification_due", fields=["next_attempt_at"], condition=Q(status__in=sorted(WAITING))),
             # Recovery of what a dead worker held, and of what nobody confirmed.
             models.Index(name="notification_held", fields=["claimed_until"], condition=Q(status=Status.SENDING)),
+            # The call list, and how many people are on it: what may need a call, by person.
+            models.Index(
+                name="notification_to_call",
+                fields=["phone_number", "source_app"],
+                condition=Q(informed_at__isnull=True, resent_as__isnull=True)
+                & (
+                    Q(status__in=["failed", "unconfirmed"])
+                    | Q(status="cancelled", cancel_reason__in=["opt_out", "wrong_number"])
+                ),
+            ),
             # A client's messages; what an opt-out cancels.
             models.Index(name="notification_by_number", fields=["phone_number", "-created_at"]),
             # Whose messages a provider's id speaks of, where it is not the number itself.
@@ -353,8 +378,15 @@ class WhatsAppNotification(models.Model):
 
     @property
     def can_retry(self) -> bool:
-        """Whether a person may ask for a new attempt: it failed, waits for its next one, or nobody knows."""
-        return self.status in (Status.FAILED, Status.UNCONFIRMED, Status.RETRY_SCHEDULED)
+        """Whether a person may ask for a new attempt: it failed, waits for its next one, or nobody knows.
+
+        Not of what was sent again to the person's corrected number.
+        """
+        return self.resent_as_id is None and self.status in (
+            Status.FAILED,
+            Status.UNCONFIRMED,
+            Status.RETRY_SCHEDULED,
+        )
 
     @property
     def is_delivery_unknown(self) -> bool:

@@ -8,6 +8,7 @@ from django.db import models
 from whatsapp_monitoring_app.models import (
     WhatsAppAnnouncement,
     WhatsAppBulk,
+    WhatsAppCall,
     WhatsAppInbound,
     WhatsAppNotification,
     WhatsAppReceipt,
@@ -20,7 +21,8 @@ BATCH = 1000
 def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[str, int]:
     """Delete what is finished and older than `keep`, and payloads older than `keep_payloads`.
 
-    Finished are notifications, with their attempts and receipts, clients' messages, bulk messages and announcements.
+    Finished are notifications, with their attempts and receipts, clients' messages, calls, bulk messages and
+    announcements.
 
     How many of each. What still waits to be sent is never deleted, however old it is.
     """
@@ -32,6 +34,7 @@ def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[
         "notifications": _delete(WhatsAppNotification.objects.finished_before(at - keep)),
         "receipts": _delete(orphans),
         "inbound": _delete(WhatsAppInbound.objects.filter(received_at__lt=at - keep)),
+        "calls": _delete(WhatsAppCall.objects.filter(at__lt=at - keep)),
         "bulks": _delete(WhatsAppBulk.objects.filter(finished_at__lt=at - keep)),
         "payloads": _delete(WhatsAppWebhookLog.objects.filter(received_at__lt=at - keep_payloads)),
     }

@@ -1,7 +1,9 @@
 """The providers' error codes as rows: classified by the providers' tables, explained by administrators."""
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import WhatsAppErrorCode, WhatsAppNotification, WhatsAppSender
@@ -27,9 +29,22 @@ def provision() -> None:
 
 def entry(notification: WhatsAppNotification) -> WhatsAppErrorCode | None:
     """What the catalogue knows of the notification's error code."""
+    return entries([notification]).get(notification.pk)
+
+
+def entries(notifications: Iterable[WhatsAppNotification]) -> dict[UUID, WhatsAppErrorCode]:
+    """What the catalogue knows of the error codes of these notifications, by their codes, in one query."""
+    keys = {notification.pk: _key(notification) for notification in notifications if notification.error_code}
+    if not keys:
+        return {}
+    rows = WhatsAppErrorCode.objects.filter(code__in={code for _provider, code in keys.values()})
+    known = {(row.provider, row.code): row for row in rows}
+    return {pk: known[key] for pk, key in keys.items() if key in known}
+
+
+def _key(notification: WhatsAppNotification) -> tuple[str, str]:
     provider = notification.sender.provider if notification.sender else WhatsAppSender.Provider.CLOUD_API
-    code = providers.get(provider).catalogue_code(notification.error_code)
-    return WhatsAppErrorCode.objects.filter(provider=provider, code=code).first()
+    return str(provider), providers.get(provider).catalogue_code(notification.error_code)
 
 
 def note_unclassified(provider: str, error: ProviderError | None, at: datetime) -> None:

@@ -1,12 +1,14 @@
 """Each cause in plain words: what it means, and what to do now."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification
+from whatsapp_monitoring_app.models import ErrorClass, WhatsAppErrorCode, WhatsAppNotification
 from whatsapp_monitoring_app.services import error_catalogue
 
 
@@ -150,10 +152,18 @@ EXPLANATIONS_OF_CODES: dict[tuple[str, str], Explanation] = {
 
 def explain(notification: WhatsAppNotification) -> Explanation | None:
     """What is wrong with this notification, or None when nothing is. The administrators' own words win."""
-    if not notification.error_class:
-        return None
-    code = error_catalogue.entry(notification) if notification.error_code else None
-    explanation = EXPLANATIONS[ErrorClass(notification.error_class)]
+    return explain_all([notification]).get(notification.pk)
+
+
+def explain_all(notifications: Collection[WhatsAppNotification]) -> dict[UUID, Explanation]:
+    """What is wrong with each of them, by their codes, in one query; nothing for those with which nothing is."""
+    wrong = [notification for notification in notifications if notification.error_class]
+    codes = error_catalogue.entries(wrong)
+    return {one.pk: _explanation(ErrorClass(one.error_class), codes.get(one.pk)) for one in wrong}
+
+
+def _explanation(error_class: ErrorClass, code: WhatsAppErrorCode | None) -> Explanation:
+    explanation = EXPLANATIONS[error_class]
     if code is None:
         return explanation
     explanation = EXPLANATIONS_OF_CODES.get((code.provider, code.code), explanation)

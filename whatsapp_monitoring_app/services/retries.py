@@ -30,6 +30,8 @@ def retry(
     # What the caller read may be old: a message that is being sent, or was accepted since, must not be sent twice.
     locked = WhatsAppNotification.objects.select_related("user").select_for_update(of=("self",))
     notification.refresh_from_db(from_queryset=locked)
+    if notification.resent_as_id:
+        raise NotRetryable(_("This message was sent again to the person’s corrected number already."))
     if not notification.can_retry:
         raise NotRetryable(
             _("Only a failed message can be retried; this one is: %(status)s.")
@@ -67,7 +69,7 @@ def _times(notification: WhatsAppNotification, at: datetime) -> dict[str, dateti
 
 
 def retry_all(failed: NotificationQuerySet, actor: User | None, at: datetime) -> list[WhatsAppNotification]:
-    """Queue one more attempt for each of them that nobody has given up; those that were queued."""
+    """Queue one more attempt for each of them that nobody has settled since; those that were queued."""
     queued = []
     for notification in failed.to_retry().iterator():
         try:

@@ -14,6 +14,7 @@ from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, 
 from whatsapp_monitoring_app.models.notifications import (
     NotificationQuerySet,
     delivery_unknown,
+    failed_to_handle,
     is_silent,
     waits_for_template,
 )
@@ -26,7 +27,8 @@ ON_THE_WAY = (Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED)
 class Summary:
     """How many notifications are where. `reached` are those that the client certainly has.
 
-    `accepted` may still be confirmed; `unknown` never will: their provider does not tell.
+    `accepted` may still be confirmed; `unknown` never will: their provider does not tell. Of those that `failed`,
+    `to_handle` wait for a person.
     """
 
     total: int
@@ -37,6 +39,7 @@ class Summary:
     delivered: int
     read: int
     failed: int
+    to_handle: int
 
     @property
     def reached(self) -> int:
@@ -64,13 +67,14 @@ def _counts() -> dict[str, Count]:
         "delivered": Count("pk", filter=Q(status=Status.DELIVERED)),
         "read": Count("pk", filter=Q(status=Status.READ)),
         "failed": Count("pk", filter=Q(status=Status.FAILED)),
+        "to_handle": Count("pk", filter=failed_to_handle()),
     }
 
 
 def worth_a_look(notifications: NotificationQuerySet, at: datetime) -> dict[str, int]:
-    """How many failed, are silent (accepted long ago without any receipt), or wait for a template, in one query."""
+    """How many failed and are to handle, are silent (accepted long ago, no receipt), or wait for a template."""
     return notifications.order_by().aggregate(
-        failed_count=Count("pk", filter=Q(status=Status.FAILED)),
+        failed_count=Count("pk", filter=failed_to_handle()),
         silent_count=Count("pk", filter=is_silent(at)),
         held_count=Count("pk", filter=waits_for_template()),
     )
@@ -107,10 +111,9 @@ def causes(notifications: NotificationQuerySet) -> list[Cause]:
 
 
 def to_handle(notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
-    """What waits for a person: failed for good and not given up, or never confirmed in time; newest first."""
-    return notifications.filter(
-        Q(status=Status.FAILED, settled_by=None) | Q(status=Status.UNCONFIRMED, confirm_by__lte=at)
-    )
+    """What waits for a person: failed for good and not settled since, or never confirmed in time; newest first."""
+    doubtful = Q(status=Status.UNCONFIRMED, confirm_by__lte=at, informed_at=None, resent_as=None)
+    return notifications.filter(failed_to_handle() | doubtful)
 
 
 def distinct(notifications: NotificationQuerySet, column: str) -> Iterable[str]:
@@ -133,21 +136,28 @@ class Decision:
 
 
 def decision(notification: WhatsAppNotification) -> Decision | None:
-    """Who settled it, when and how; None when nobody had to."""
+    """Who settled it, when and how; None when nobody had to.
+
+    Whoever tells the person by telephone settles it too; then that is what the page says of it.
+    """
     at = notification.failed_at or notification.delivered_at
-    if notification.settled_by is None or at is None:
+    if notification.settled_by is None or at is None or at == notification.informed_at:
         return None
     return Decision(notification.settled_by, at, has_arrived=notification.failed_at is None)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One line of a notification's history: its creation, an attempt, a receipt or a person's decision."""
+    """One line of a notification's history: its creation, an attempt, a receipt, a person's decision.
+
+    `is_informing`: somebody of ours told the person.
+    """
 
     at: datetime
     attempt: WhatsAppAttempt | None = None
     receipt: WhatsAppReceipt | None = None
     decision: Decision | None = None
+    is_informing: bool = False
 
 
 def timeline(notification: WhatsAppNotification) -> list[Moment]:
@@ -159,6 +169,7 @@ def timeline(notification: WhatsAppNotification) -> list[Moment]:
         *(Moment(at=attempt.started_at, attempt=attempt) for attempt in attempts),
         *(Moment(at=receipt.occurred_at, receipt=receipt) for receipt in notification.receipts.all()),
         *([Moment(at=settled.at, decision=settled)] if settled else []),
+        *([Moment(at=notification.informed_at, is_informing=True)] if notification.informed_at else []),
     ]
     return sorted(moments, key=_place)
 

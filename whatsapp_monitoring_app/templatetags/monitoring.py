@@ -1,5 +1,6 @@
 """What the screens need beyond Django's own tags: numbers, names and links as people read them."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 
 from accounts import phones, time_zones
@@ -18,6 +20,7 @@ from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification
 from whatsapp_monitoring_app.providers import content
 from whatsapp_monitoring_app.services import quiet_hours
+from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 
@@ -75,6 +78,20 @@ def is_https(link: str) -> bool:
     return content.is_https(link)
 
 
+@register.filter
+def bounded(count: int) -> str:
+    """A count for a small place: “7”, “99+”, and nothing for none."""
+    return f"{COUNTED_AT_MOST}+" if count > COUNTED_AT_MOST else str(count or "")
+
+
+@register.filter
+def language_name(code: str) -> str:
+    """What a language is called in the reader's; its code where nobody has named it."""
+    with suppress(KeyError):
+        return str(get_language_info(code)["name_translated"])
+    return code
+
+
 @register.simple_tag
 def time_zone() -> str:
     """The zone of the times on the page as people name it: “Bamako (UTC+0)”."""
@@ -93,13 +110,17 @@ def address_without(context: Context, name: str) -> str:
 
 
 @register.inclusion_tag("whatsapp_monitoring_app/_nav_link.html", takes_context=True)
-def nav_link(context: Context, name: str, label: str, icon: str, also: str = "") -> dict[str, Any]:
-    """A link of the menu to the URL `name`; current there, and on the pages of the office that `also` names."""
+def nav_link(context: Context, name: str, label: str, icon: str, also: str = "", count: int = 0) -> dict[str, Any]:
+    """A link of the menu to the URL `name`; current there, and on the pages of the office that `also` names.
+
+    `count` is how much waits there, if anything.
+    """
     here = context["request"].resolver_match
     return {
         "href": reverse(name),
         "label": label,
         "icon": icon,
+        "count": bounded(count),
         "is_page": here is not None and here.view_name == name,
         "is_below": here is not None and here.url_name in also.split(),
     }

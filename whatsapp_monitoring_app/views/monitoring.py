@@ -2,22 +2,19 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
-from whatsapp_monitoring_app import scopes, tasks
-from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppInbound, WhatsAppNotification
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
-from whatsapp_monitoring_app.models.statuses import REACHED
+from whatsapp_monitoring_app import tasks
+from whatsapp_monitoring_app.models import CancelReason, Status, WhatsAppInbound, WhatsAppNotification
 from whatsapp_monitoring_app.services import (
+    calls,
     cancellation,
     decisions,
     explanations,
@@ -27,6 +24,7 @@ from whatsapp_monitoring_app.services import (
     stops,
     template_stops,
 )
+from whatsapp_monitoring_app.views.filters import FilterForm
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
 ROWS_PER_PAGE = 25
@@ -59,70 +57,6 @@ class DashboardView(ScopedMixin):
         return self.render_to_response(context)
 
 
-# Words for several statuses at once, as the dashboard counts them.
-# Accepted long ago, and nothing heard since.
-SILENT = "silent"
-STATUS_GROUPS = {"waiting": statistics.ON_THE_WAY, "reached": REACHED}
-
-
-class FilterForm(forms.Form):
-    """The list's filters, as they stand in its address."""
-
-    q = forms.CharField(label=gettext_lazy("Search"), required=False, max_length=100)
-    status = forms.ChoiceField(label=gettext_lazy("Status"), required=False)
-    period = forms.ChoiceField(label=gettext_lazy("Period"), required=False)
-    message_type = forms.ChoiceField(label=gettext_lazy("Type"), required=False)
-    category = forms.ChoiceField(label=gettext_lazy("Category"), required=False)
-    source_app = forms.ChoiceField(label=gettext_lazy("Office"), required=False)
-
-    def __init__(self, data: Any, visible: NotificationQuerySet, *, with_office: bool) -> None:
-        super().__init__(data)
-        # Not declared above: Django's forms have an attribute of this name.
-        self.fields["error_class"] = forms.ChoiceField(label=gettext_lazy("Cause"), required=False)
-        everything = ("", _("All"))
-        groups = [
-            ("waiting", _("On their way")),
-            ("reached", _("Delivered or read")),
-            (SILENT, _("Accepted, without receipt for 72 h")),
-        ]
-        self._choose("status", [everything, *groups, *Status.choices])
-        self._choose("period", [everything, ("today", _("Today")), ("week", _("Last 7 days"))])
-        self._choose("error_class", [everything, *ErrorClass.choices])
-        for name in ("message_type", "category"):
-            self._choose(name, [everything, *((value, value) for value in statistics.distinct(visible, name))])
-        self._choose(
-            "source_app", [everything, *((scope.office, scope.label) for scope in scopes.all_scopes().values())]
-        )
-        if not with_office:
-            del self.fields["source_app"]
-
-    def _choose(self, name: str, choices: list[Any]) -> None:
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = choices
-
-    def apply(self, notifications: NotificationQuerySet) -> NotificationQuerySet:
-        """The notifications that pass the filters; a filter that is not understood filters nothing."""
-        self.is_valid()
-        chosen = {name: value for name, value in self.cleaned_data.items() if value}
-        text, status, period = (chosen.pop(name, "") for name in ("q", "status", "period"))
-        found = notifications.filter(**chosen)
-        if status == SILENT:
-            found = found.without_receipt(timezone.now())
-        elif status:
-            found = found.filter(status__in=STATUS_GROUPS.get(status, [status]))
-        if period:
-            now = timezone.now()
-            found = found.filter(
-                created_at__gte=statistics.start_of_day(now) if period == "today" else now - statistics.WEEK
-            )
-        return found.matching(text) if text else found
-
-    @property
-    def is_filtering(self) -> bool:
-        return any(self.cleaned_data.values())
-
-
 class NotificationListView(ScopedMixin):
     template_name = "whatsapp_monitoring_list.html"
 
@@ -149,15 +83,20 @@ class DetailsView(ScopedMixin):
 
     def get(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         notification = get_object_or_404(
-            self.notifications().select_related("user", "sender", "settled_by", "template"), pk=code
+            self.notifications().select_related(
+                "user", "sender", "settled_by", "informed_by", "template", "resent_as"
+            ),
+            pk=code,
         )
         replies = WhatsAppInbound.objects.visible_to(self.office)
         context = self.get_context_data(
             title=notification.title or notification.message_type,
             notification=notification,
             timeline=statistics.timeline(notification),
+            subjects=notification.subjects.order_by("name"),
             replies=replies.filter(phone_number=notification.phone_number)[:RECENT],
             decision=statistics.decision(notification),
+            must_be_called=calls.to_call(self.notifications().filter(pk=code), timezone.now()).exists(),
             explanation=explanations.explain(notification),
         )
         if request.headers.get("HX-Request"):

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
@@ -16,6 +17,7 @@ from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppNotification
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
 from whatsapp_monitoring_app.scopes import Scope
+from whatsapp_monitoring_app.services import call_list
 
 
 def safe_next(request: HttpRequest, default: str) -> str:
@@ -93,7 +95,13 @@ class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
         return [f"{self.office.app}/{self.template_name}", f"whatsapp_monitoring_app/{self.template_name}"]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(scope=self.office, base_template=self.office.base_template, **kwargs)
+        return super().get_context_data(
+            scope=self.office, base_template=self.office.base_template, call_count=self.call_count, **kwargs
+        )
+
+    def call_count(self) -> int:
+        """How many people wait for a call. The menu asks when it is shown, which pieces of a page are not."""
+        return call_list.count(self.office, timezone.now())
 
 
 class EveryOfficeMixin(ScopedMixin):
