@@ -8,5 +8,4 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("first-password/<uidb64>/<token>/", views.FirstPasswordView.as_view(), name="first_password"),
     path("language/", views.set_language, name="set_language"),
-    path("account/", views.ClientHomeView.as_view(), name="client_home"),
 ]

@@ -1,14 +1,10 @@
-from typing import Any
-
 from django.conf import settings
 from django.contrib.auth import views as auth_views
-from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from django.views import i18n
 from django.views.decorators.http import require_POST
-from django.views.generic import TemplateView
 
 from accounts import first_password
 from accounts.forms import LoginForm
@@ -44,10 +40,3 @@ def set_language(request: HttpRequest) -> HttpResponseBase:
         request.user.language = language
         request.user.save(update_fields=["language"])
     return i18n.set_language(request)
-
-
-class ClientHomeView(LoginRequiredMixin, TemplateView):
-    template_name = "accounts/client_home.html"
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(title=_("My account"), **kwargs)

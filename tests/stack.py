@@ -86,7 +86,7 @@ def running_worker(name: str, *arguments: str) -> Iterator["subprocess.Popen[byt
 def forget_pace() -> None:
     """Let every sender begin with a fresh pace and no failure counted."""
     client = shared_memory.client()
-    for pattern in ("pace:*", "failures:*", "webhook:*", "asked:*"):
+    for pattern in ("pace:*", "failures:*", "webhook:*", "asked:*", "tracking:*"):
         for key in client.scan_iter(pattern):
             client.delete(key)
 

@@ -36,6 +36,10 @@ TEMPLATES = ("whatsapp_templates", "whatsapp_template_create")
 PAGES = [
     "login",
     "client_home",
+    "client_preferences",
+    "client_stop",
+    "client_password",
+    "tracking_search",
     *(f"{office}:{name}" for office in OFFICES for name in MONITORING),
     *(f"{office}:{name}" for office in ("admin_chine", "admin_mali") for name in SENDERS),
     "agent_chine:home",
@@ -107,8 +111,8 @@ def open_page(db: None) -> Callable[..., Any]:
     def browser_for(office: str, language: str) -> Browser:
         if (office, language) not in browsers:
             browsers[office, language] = Browser()
-            if office != "login":
-                role = "client" if office == "client_home" else office
+            if office not in ("login", "tracking_search"):
+                role = "client" if office.startswith("client_") else office
                 person = User.objects.create_user(f"+2237000{len(browsers):04}", role=role, language=language)
                 browsers[office, language].force_login(person)
         return browsers[office, language]

@@ -97,11 +97,27 @@ OUTSIDE = {
     "first_password",
     "set_language",
     "client_home",
+    "client_colis",
+    "client_photo",
+    "client_preferences",
+    "client_stop",
+    "client_resume",
+    "client_password",
+    "tracking_search",
+    "tracking",
     "whatsapp_cloud_webhook",
     "whatsapp_wachap_webhook",
     "whatsapp_twilio_webhook",
 }
-POSTS_OUTSIDE = ("login", "logout", "set_language")
+POSTS_OUTSIDE = (
+    "login",
+    "logout",
+    "set_language",
+    "client_preferences",
+    "client_stop",
+    "client_resume",
+    "client_password",
+)
 
 
 @dataclass(frozen=True)

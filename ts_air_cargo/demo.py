@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -17,7 +18,7 @@ from django.utils import timezone
 from accounts.models import User
 from agent_chine_app.client_creation import tell
 from agent_chine_app.client_management import create_client
-from agent_chine_app.models import Client, Colis, Lot
+from agent_chine_app.models import Client, Colis, ColisStep, Lot
 from agent_chine_app.notifications import notify_colis_created
 from whatsapp_monitoring_app.models import WhatsAppReceipt, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest, ReceiptEvent
@@ -67,7 +68,9 @@ def load(at: datetime | None = None) -> bool:
     _create_accounts()
     _configure_senders()
     clients = [create_client(*client)[0] for client in CLIENTS]
+    _let_in(clients[0])
     colis = _create_colis(clients, at)
+    _create_arrived_colis(clients[0], at)
     _create_past_messages(colis, at)
     with transaction.atomic():
         notify_colis_created(colis[0])
@@ -99,19 +102,54 @@ def _configure_senders() -> None:
         sender.save()
 
 
+def _let_in(client: Client) -> None:
+    client.user.set_password(PASSWORD)
+    client.user.save()
+
+
 def _create_colis(clients: list[Client], at: datetime) -> list[Colis]:
-    lot = Lot.objects.create(number="GZ-0412", created_at=at - timedelta(days=6))
-    return [
-        Colis.objects.create(
-            client=client,
-            lot=lot,
-            description=description,
-            weight_kg=Decimal(12 + 7 * number) / 4,
-            status=Colis.Status.SHIPPED if number % 2 else Colis.Status.RECEIVED,
-            created_at=at - timedelta(days=6 - number),
-        )
-        for number, (client, description) in enumerate(zip(clients, GOODS, strict=True))
+    lot = _create_lot("GZ-0412", at - timedelta(days=6))
+    colis = [
+        _create_one(client, lot if number % 2 else None, GOODS[number], at - timedelta(days=6 - number))
+        for number, client in enumerate(clients)
     ]
+    lot.colis.all().move(Colis.Status.SHIPPED, None, at - timedelta(hours=20))
+    Lot.objects.filter(pk=lot.pk).update(
+        status=Lot.Status.SHIPPED,
+        closed_at=at - timedelta(hours=21),
+        shipped_at=at - timedelta(hours=20),
+        expected_on=(at + timedelta(days=3)).date(),
+    )
+    return colis
+
+
+def _create_lot(number: str, at: datetime) -> Lot:
+    return Lot.objects.create(number=number, created_at=at)
+
+
+def _create_one(client: Client, lot: Lot | None, description: str, at: datetime, **fields: Any) -> Colis:
+    """A parcel that China receives at this moment."""
+    weight = Decimal(12 + 7 * GOODS.index(description)) / 4
+    values = {"client": client, "lot": lot, "description": description, "weight_kg": weight, "created_at": at}
+    colis = Colis.objects.create(**values, **fields)
+    ColisStep.objects.create(colis=colis, kind=ColisStep.Kind.RECEIVED, at=at)
+    return colis
+
+
+def _create_arrived_colis(client: Client, at: datetime) -> None:
+    """One to fetch, and one that was fetched: of a lot that came last week."""
+    left, came = at - timedelta(days=9), at - timedelta(days=2)
+    lot = _create_lot("GZ-0405", at - timedelta(days=14))
+    for description in GOODS[1:3]:
+        _create_one(client, lot, description, at - timedelta(days=12), fee_fcfa=12_500)
+    lot.colis.all().move(Colis.Status.SHIPPED, None, left)
+    lot.colis.all().move(Colis.Status.ARRIVED, None, came, arrived_at=came, arrival_told_at=came)
+    fetched = at - timedelta(days=1)
+    given: dict[str, Any] = {"handed_over_at": fetched, "handed_over_to": str(client)}
+    lot.colis.filter(description=GOODS[1]).move(Colis.Status.HANDED_OVER, None, fetched, **given)
+    Lot.objects.filter(pk=lot.pk).update(
+        status=Lot.Status.RECEIVED, closed_at=left, shipped_at=left, received_at=came, expected_on=came.date()
+    )
 
 
 def _create_past_messages(colis: list[Colis], at: datetime) -> None:

@@ -92,6 +92,7 @@ INSTALLED_APPS = [
     "agent_mali_app",
     "admin_chine_app",
     "admin_mali_app",
+    "client_app",
     "ts_air_cargo",
 ]
 
@@ -308,6 +309,8 @@ WHATSAPP_WEBHOOK_RETENTION_DAYS = env.int("WHATSAPP_WEBHOOK_RETENTION_DAYS", def
 # Days: when the first reminder of a parcel that nobody fetches leaves, and how long after each the next one.
 STORAGE_REMINDER_AFTER_DAYS = env.int("STORAGE_REMINDER_AFTER_DAYS", default=5)
 STORAGE_REMINDER_EVERY_DAYS = env.int("STORAGE_REMINDER_EVERY_DAYS", default=3)
+# For clients, below what they can fetch: where and when the office is open.
+PICKUP_NOTE = env.str("PICKUP_NOTE", default="")
 # Photos of parcels: shown to who may see the parcel, never by their address alone.
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / "var" / "media"))()
 PHOTO_LIMIT = 8 * 1024 * 1024  # bytes

@@ -9,6 +9,7 @@ from whatsapp_monitoring_app import scopes
 urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
     path("", include("accounts.urls")),
+    path("", include("client_app.urls")),
     *(path(f"{scope.slug}/", include(f"{scope.app}.urls")) for scope in scopes.all_scopes().values()),
     path("webhooks/whatsapp/", include("whatsapp_monitoring_app.urls")),
     path("admin/", admin.site.urls),

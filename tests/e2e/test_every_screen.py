@@ -39,6 +39,7 @@ ADMINISTRATION = {
     "template-new": "whatsapp/templates/new/",
 }
 OF_ONE_CLIENT = ("", "edit/", "wrong-person/", "resend/")
+OF_A_CLIENT = {"home": "", "preferences": "preferences/", "stop": "preferences/stop/", "password": "password/"}
 OF_ONE_SENDER = ("", "edit/", "token/", "test/", "pause/")
 SCREENS = {
     "agent_chine": {
@@ -82,14 +83,31 @@ def test_every_screen_fits_and_complains_of_nothing(
             photograph_one_sender(page, office, f"{width}-{account.role}-sender")
             photograph_one_template(page, office, f"{width}-{account.role}-template")
         page.context.close()
+    page = new_page(chromium, size, complaints)
+    photograph_what_clients_see(page, live_server.url, f"{width}-client")
+    page.context.close()
     assert complaints == []
 
 
+def photograph_what_clients_see(page: Page, site: str, name: str) -> None:
+    colis = Colis.objects.filter(client__user__telephone=demo.CLIENTS[0][0], status=Colis.Status.ARRIVED).get()
+    photograph(page, f"{site}/suivi/{colis.numero_suivi}/", f"{name}-tracking")
+    page.goto(f"{site}/login/")
+    fill_in(page, demo.CLIENTS[0][0])
+    page.wait_for_url("**/account/")
+    for screen, path in {**OF_A_CLIENT, "colis": f"colis/{colis.numero_suivi}/"}.items():
+        photograph(page, f"{site}/account/{path}", f"{name}-{screen}")
+
+
 def log_in(page: Page, account: demo.Account) -> None:
-    page.get_by_label("Téléphone").fill(account.telephone)
+    fill_in(page, account.telephone)
+    page.wait_for_url("**/agent-*/**") if account.role.startswith("agent") else page.wait_for_url("**/admin-*/**")
+
+
+def fill_in(page: Page, telephone: str) -> None:
+    page.get_by_label("Téléphone").fill(telephone)
     page.get_by_label("Mot de passe").fill(demo.PASSWORD)
     page.get_by_role("button", name="Se connecter").click()
-    page.wait_for_url("**/agent-*/**") if account.role.startswith("agent") else page.wait_for_url("**/admin-*/**")
 
 
 def photograph_one_colis(page: Page, office: str, name: str) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q
 
+from accounts.models import User
 from whatsapp_monitoring_app.models import (
     CancelReason,
     Status,
@@ -48,6 +49,11 @@ def cancel_all_superseded(at: datetime) -> int:
 def cancel_all_refused(at: datetime) -> int:
     """Cancel what came back to the queue after its person had refused such messages; how many."""
     return cancel(WhatsAppNotification.objects.waiting().filter(_is_refused()), Reason.OPT_OUT, at)
+
+
+def cancel_refused_by(user: User, at: datetime) -> int:
+    """Cancel what waits for this person and they have refused; how many."""
+    return cancel(WhatsAppNotification.objects.waiting().filter(_is_refused(), user=user), Reason.OPT_OUT, at)
 
 
 def cancel_all_to_strangers(at: datetime) -> int:

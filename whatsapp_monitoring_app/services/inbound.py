@@ -86,6 +86,12 @@ def opt_out(phone_number: str, reason: str, at: datetime, since: datetime | None
     return created
 
 
+def opt_in(phone_number: str) -> bool:
+    """Write to this number as to any other again; False when that is so already."""
+    deleted, _rows = WhatsAppOptOut.objects.filter(phone_number=phone_number).delete()
+    return bool(deleted)
+
+
 def note_opt_out(notification: WhatsAppNotification, error: ProviderError | None, at: datetime) -> None:
     """Remember it when the provider says that the person has stopped our messages there."""
     if error and error.error_class is ErrorClass.OPT_OUT and not settings.WHATSAPP_TEST_PHONE:

@@ -10,6 +10,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from accounts import addresses
 from whatsapp_monitoring_app import providers, tasks
 from whatsapp_monitoring_app.providers.base import Provider
 from whatsapp_monitoring_app.services import floods, webhooks
@@ -28,7 +29,7 @@ class WebhookView(View):
             provider = providers.get(self.provider)
         except KeyError as error:
             raise Http404 from error
-        address = _address(request)
+        address = addresses.of(request)
         refusal = _refuse_unread(request, provider, address)
         if refusal:
             return refusal
@@ -93,9 +94,3 @@ def _post(request: HttpRequest) -> webhooks.Post:
     public = f"{settings.PUBLIC_BASE_URL}{request.path}" + (f"?{query}" if query else "")
     urls = tuple(dict.fromkeys([public, request.build_absolute_uri()]))
     return webhooks.Post(request.body, request.headers, urls)
-
-
-def _address(request: HttpRequest) -> str:
-    """Who posts: behind our proxy what it added last. What stands before that may be the poster's invention."""
-    forwarded = request.headers.get("X-Forwarded-For", "") if settings.SECURE_PROXY_SSL_HEADER else ""
-    return forwarded.rpartition(",")[2].strip() or str(request.META.get("REMOTE_ADDR", ""))
