@@ -1,20 +1,25 @@
 """The way of a lot through the China office: opened, filled, closed, shipped."""
 
+import re
+import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from agent_chine_app import events
 from agent_chine_app.apps import AgentChineConfig
-from agent_chine_app.models import Colis, Lot
+from agent_chine_app.models import Colis, Lot, Transport
+from whatsapp_monitoring_app.models import WhatsAppAnnouncement
 from whatsapp_monitoring_app.services import announcements
 from whatsapp_monitoring_app.tasks import announce
 
 OFFICE = AgentChineConfig.scope.office
+FIRST_NUMBER = "GZ-0001"
+GONE = (Lot.Status.SHIPPED, Lot.Status.RECEIVED)
 
 
 class LotRefusal(Exception):
@@ -34,6 +39,26 @@ def locked(pk: int) -> Lot:
     return Lot.objects.select_for_update().get(pk=pk)
 
 
+def next_number() -> str:
+    """What the next lot may be called: one more than the latest, with as many digits."""
+    latest = Lot.objects.values_list("number", flat=True).first()
+    counted = re.fullmatch(r"(.*?)(\d{1,15})", latest or "")
+    if counted is None:
+        return FIRST_NUMBER
+    prefix, digits = counted.groups()
+    return f"{prefix}{int(digits) + 1:0{len(digits)}}"
+
+
+def create(number: str, transport: Transport, request_id: uuid.UUID, by: User) -> Lot:
+    """An open lot; the same request again is the same lot. Raises LotRefusal when another lot has this number."""
+    wanted = {"number": number.strip().upper(), "transport": transport, "created_by": by}
+    try:
+        with transaction.atomic():
+            return Lot.objects.get_or_create(request_id=request_id, defaults=wanted)[0]
+    except IntegrityError as error:
+        raise LotRefusal(_("There is a lot with this number already.")) from error
+
+
 @transaction.atomic
 def add(lot: Lot, numbers: Collection[str]) -> Added:
     """Put the parcels with these tracking numbers into the open lot. Raises LotRefusal when it is not open.
@@ -44,7 +69,8 @@ def add(lot: Lot, numbers: Collection[str]) -> Added:
     if lot.status != Lot.Status.OPEN:
         raise LotRefusal(_("Lot %(lot)s is closed: nothing can be added.") % {"lot": lot})
     wanted = [number.strip().upper() for number in numbers if number.strip()]
-    found = Colis.objects.filter(numero_suivi__in=wanted).select_related("lot").select_for_update(of=("self",))
+    # The lots are read after the locks are held: a join would show the lot of before.
+    found = Colis.objects.filter(numero_suivi__in=wanted).select_for_update().order_by("pk").prefetch_related("lot")
     known = {colis.numero_suivi: colis for colis in found}
     added = Added()
     for number in dict.fromkeys(wanted):
@@ -81,14 +107,19 @@ def remove(lot: Lot, colis: Colis) -> bool:
     return bool(Colis.objects.filter(pk=colis.pk, lot=lot).update(lot=None))
 
 
-@transaction.atomic
-def close(lot: Lot, at: datetime) -> None:
-    """Nothing joins or leaves the lot any more. Raises LotRefusal when it is empty or closed already."""
-    lot = locked(lot.pk)
+def check_closable(lot: Lot) -> None:
+    """Raises LotRefusal when the lot is empty or closed already."""
     if lot.status != Lot.Status.OPEN:
         raise LotRefusal(_("Lot %(lot)s is closed already.") % {"lot": lot})
     if not lot.colis.exists():
         raise LotRefusal(_("Lot %(lot)s is empty: add parcels before you close it.") % {"lot": lot})
+
+
+@transaction.atomic
+def close(lot: Lot, at: datetime) -> None:
+    """Nothing joins or leaves the lot any more. Raises LotRefusal when it is empty or closed already."""
+    lot = locked(lot.pk)
+    check_closable(lot)
     Lot.objects.filter(pk=lot.pk).update(status=Lot.Status.CLOSED, closed_at=at)
 
 
@@ -106,6 +137,14 @@ def plan(lot: Lot) -> announcements.Plan:
     return announcements.plan(occasion.event, occasion.tellings)
 
 
+def check_shippable(lot: Lot) -> None:
+    """Raises LotRefusal when the lot is not closed yet, or has left already."""
+    if lot.status == Lot.Status.OPEN:
+        raise LotRefusal(_("Lot %(lot)s is still open: close it before it leaves.") % {"lot": lot})
+    if lot.status != Lot.Status.CLOSED:
+        raise LotRefusal(_("Lot %(lot)s has left already; its clients were told once.") % {"lot": lot})
+
+
 @transaction.atomic
 def ship(lot: Lot, by: User, at: datetime, expected_on: date | None = None) -> announcements.Announced:
     """The closed lot leaves China, and each client with parcels in it is owed one message.
@@ -113,11 +152,50 @@ def ship(lot: Lot, by: User, at: datetime, expected_on: date | None = None) -> a
     Raises LotRefusal when it is not closed yet, or has left already.
     """
     lot = locked(lot.pk)
-    if lot.status == Lot.Status.OPEN:
-        raise LotRefusal(_("Lot %(lot)s is still open: close it before it leaves.") % {"lot": lot})
-    if lot.status != Lot.Status.CLOSED:
-        raise LotRefusal(_("Lot %(lot)s has left already; its clients were told once.") % {"lot": lot})
+    check_shippable(lot)
     Lot.objects.filter(pk=lot.pk).update(status=Lot.Status.SHIPPED, shipped_at=at, expected_on=expected_on)
     Colis.objects.filter(lot=lot).move(Colis.Status.SHIPPED, by, at)
     occasion = events.shipping(lot, OFFICE, by)
     return announce(occasion.event, occasion.tellings)
+
+
+@transaction.atomic
+def complete(lot: Lot, by: User) -> announcements.Announced:
+    """Owe their message to those clients of the lot who were not told that it left, the forgotten ones too.
+
+    Safe to repeat: nobody gets a second one. Raises LotRefusal when the lot has not left.
+    """
+    lot = locked(lot.pk)
+    if lot.status not in GONE:
+        raise LotRefusal(_("Lot %(lot)s has not left China yet.") % {"lot": lot})
+    occasion = events.shipping(lot, OFFICE, by)
+    return announce(occasion.event, occasion.tellings)
+
+
+@dataclass(frozen=True)
+class Told:
+    """An announcement about a lot, what became of it, and who of the lot's clients was not even written down."""
+
+    announcement: WhatsAppAnnouncement
+    reconciliation: announcements.Reconciliation
+    forgotten: Collection[User]
+
+    @property
+    def code(self) -> str:
+        return str(self.announcement.pk)
+
+
+def told(lot: Lot) -> list[Told]:
+    """What this office has announced about the lot, the newest first, against everybody with parcels in it."""
+    announced = WhatsAppAnnouncement.objects.filter(source_app=OFFICE, subject=lot.subject).select_related(
+        "created_by"
+    )
+    expected = set(lot.colis.values_list("client__user", flat=True))
+    return [
+        Told(one, announcements.reconcile(one, expected), _people(announcements.forgotten_by(one, expected)))
+        for one in announced
+    ]
+
+
+def _people(pks: Collection[int]) -> list[User]:
+    return list(User.objects.filter(pk__in=pks).order_by("last_name", "pk")) if pks else []

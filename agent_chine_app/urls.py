@@ -1,6 +1,6 @@
 from django.urls import path
 
-from agent_chine_app import client_creation_views, client_views, import_views, views, whatsapp_views
+from agent_chine_app import client_creation_views, client_views, import_views, lot_views, views, whatsapp_views
 from agent_chine_app.apps import AgentChineConfig
 from agent_chine_app.colis_edit_views import ColisCreateView, ColisEditView
 from agent_chine_app.colis_proof import ColisProofView
@@ -74,5 +74,17 @@ urlpatterns += [
     path("whatsapp/monitoring/", whatsapp_views.whatsapp_monitoring_dashboard, name="whatsapp_monitoring"),
     path("whatsapp/monitoring/list/", whatsapp_views.whatsapp_monitoring_list, name="whatsapp_monitoring_list"),
     path("whatsapp/monitoring/retry/", whatsapp_views.retry_failed_notifications, name="whatsapp_retry_failed"),
+]
+urlpatterns += [
+    path("lots/", lot_views.LotListView.as_view(scope=scope), name="lot_list"),
+    path("lots/new/", lot_views.LotCreateView.as_view(scope=scope), name="lot_create"),
+    path("lots/<int:pk>/", lot_views.LotView.as_view(scope=scope), name="lot_details"),
+    path("lots/<int:pk>/add/", lot_views.LotAddView.as_view(scope=scope), name="lot_add"),
+    path("lots/<int:pk>/choose/", lot_views.LotChooseView.as_view(scope=scope), name="lot_choose"),
+    path("lots/<int:pk>/colis/<int:colis>/remove/", lot_views.LotRemoveView.as_view(scope=scope), name="lot_remove"),
+    path("lots/<int:pk>/close/", lot_views.LotCloseView.as_view(scope=scope), name="lot_close"),
+    path("lots/<int:pk>/reopen/", lot_views.LotReopenView.as_view(scope=scope), name="lot_reopen"),
+    path("lots/<int:pk>/ship/", lot_views.LotShipView.as_view(scope=scope), name="lot_ship"),
+    path("lots/<int:pk>/complete/", lot_views.LotCompleteView.as_view(scope=scope), name="lot_complete"),
 ]
 urlpatterns += details_urls(scope, user_relations=["client"])

@@ -1,6 +1,8 @@
 """Rows for the screens to show: notifications in any state, and what belongs to them."""
 
 import json
+import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +11,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from agent_chine_app.client_management import create_client
-from agent_chine_app.models import Client, ClientCreation, ClientImport, Colis, NumberChange
+from agent_chine_app.models import Client, ClientCreation, ClientImport, Colis, Lot, NumberChange
 from whatsapp_monitoring_app.models import (
     ErrorClass,
     Outcome,
     Status,
     Trigger,
+    WhatsAppAddressee,
+    WhatsAppAnnouncement,
     WhatsAppAttempt,
     WhatsAppNotification,
     WhatsAppProviderTemplate,
@@ -64,6 +68,26 @@ def attempt(of: WhatsAppNotification, number: int = 1) -> WhatsAppAttempt:
         http_status=400,
         error_class=ErrorClass.RECIPIENT_PERMANENT,
     )
+
+
+def announcement(
+    office: str, notifications: Sequence[WhatsAppNotification] = (), **fields: Any
+) -> WhatsAppAnnouncement:
+    """What this office has announced, by these notifications."""
+    values: dict[str, Any] = {
+        "source_app": office,
+        "idempotency_key": str(uuid.uuid4()),
+        "message_type": "expedition",
+        "category": "colis_status",
+        "title": "Départ de Chine · GZ-0412",
+    }
+    announced = WhatsAppAnnouncement.objects.create(**{**values, **fields})
+    for owed in notifications:
+        assert owed.user
+        WhatsAppAddressee.objects.create(
+            announcement=announced, user=owed.user, template="envoi_parti", notification=owed
+        )
+    return announced
 
 
 def template(code: str = "retard", **fields: Any) -> WhatsAppTemplate:
@@ -126,6 +150,7 @@ def everything() -> Any:
     models = (
         *(WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, WhatsAppWrongNumber, *TEMPLATE_MODELS),
         *(User, Client, NumberChange, Colis, ClientCreation, ClientImport),
+        *(WhatsAppAnnouncement, WhatsAppAddressee, Lot),
     )
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

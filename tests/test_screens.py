@@ -30,6 +30,7 @@ MONITORING = (
     "whatsapp_calls",
     "whatsapp_morning",
     "whatsapp_proof",
+    "whatsapp_announcements",
 )
 SENDERS = ("whatsapp_senders", "whatsapp_sender_create")
 TEMPLATES = ("whatsapp_templates", "whatsapp_template_create")
@@ -47,6 +48,8 @@ PAGES = [
     "agent_chine:client_create",
     "agent_chine:colis_list",
     "agent_chine:colis_create",
+    "agent_chine:lot_list",
+    "agent_chine:lot_create",
     "agent_mali:home",
     "agent_mali:colis_list",
     *(f"{office}:{name}" for office in ("admin_chine", "admin_mali") for name in TEMPLATES),

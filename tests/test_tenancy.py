@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from agent_chine_app.client_management import create_client
-from agent_chine_app.models import ClientCreation, ClientImport, Colis
+from agent_chine_app.models import ClientCreation, ClientImport, Colis, Lot
 from tests import rows
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSender
@@ -54,6 +54,16 @@ METHODS = {
     "create_client_api": {"post"},
     "client_creation_status": {"get"},
     "colis_arrival": {"post"},
+    "lot_list": {"get"},
+    "lot_create": {"get", "post"},
+    "lot_details": {"get"},
+    "lot_add": {"post"},
+    "lot_choose": {"get"},
+    "lot_remove": {"post"},
+    "lot_close": {"get", "post"},
+    "lot_reopen": {"post"},
+    "lot_ship": {"get", "post"},
+    "lot_complete": {"post"},
     "whatsapp_monitoring": {"get"},
     "whatsapp_monitoring_list": {"get"},
     "whatsapp_retry_failed": {"get", "post"},
@@ -69,6 +79,10 @@ METHODS = {
     "whatsapp_morning": {"get"},
     "whatsapp_proof": {"get"},
     "colis_proof": {"get"},
+    "whatsapp_announcements": {"get"},
+    "whatsapp_announcement": {"get"},
+    "whatsapp_announcement_complete": {"post"},
+    "whatsapp_announcement_retry": {"post"},
     "whatsapp_senders": {"get"},
     "whatsapp_sender_create": {"get", "post"},
     "whatsapp_sender": {"get"},
@@ -88,6 +102,7 @@ METHODS = {
     "whatsapp_template_name": {"get", "post"},
     "whatsapp_template_name_delete": {"get", "post"},
 }
+ANNOUNCEMENT_SCREENS = [name for name in METHODS if name.startswith("whatsapp_announcement")]
 JSON_SCREENS = {"create_client_api", "client_creation_status"}
 # Addresses of no office: their own tests say who may open them.
 OUTSIDE = {
@@ -194,12 +209,17 @@ def notifications() -> dict[str, WhatsAppNotification]:
 def values(notifications: dict[str, WhatsAppNotification], media: Path) -> dict[str, Any]:
     """What the addresses ask for, apart from a notification's code."""
     client, _ = create_client("+22376123456", "Jean", "Dupont")
-    colis = Colis.objects.create(client=client, photo=ContentFile(b"photo", "photo.jpg"))
+    lot = Lot.objects.create(number="GZ-0412")
+    colis = Colis.objects.create(client=client, lot=lot, photo=ContentFile(b"photo", "photo.jpg"))
     creation = ClientCreation.objects.create(telephone="+22376123456", first_name="Jean", last_name="Dupont")
     # Something to cancel: only what waits can be.
     waiting = {office: rows.notification(office, Status.PENDING, title="waits").pk for office in OFFICES}
     # Something to decide on: only what nobody knows of can be.
     doubtful = {office: rows.notification(office, Status.UNCONFIRMED, title="doubtful").pk for office in OFFICES}
+    announced = {
+        office: rows.announcement(office, [notifications[office]], title=f"announced-{secret_of(office)}").pk
+        for office in OFFICES
+    }
     template = rows.template()
     rows.template_name(template)
     stopped = rows.provider_template(stopped_until=timezone.now() + timedelta(hours=1))
@@ -209,12 +229,15 @@ def values(notifications: dict[str, WhatsAppNotification], media: Path) -> dict[
         "sender": "mali",
         "language": "fr",
         "pk": colis.pk,
+        "colis": colis.pk,
+        "lot": lot.pk,
         "client": client.pk,
         "task_id": str(creation.pk),
         "creation": creation.pk,
         "import": ClientImport.objects.create(file_name="clients.csv", new_count=1).pk,
         "waiting": waiting,
         "doubtful": doubtful,
+        "announced": announced,
         "sender_pk": WhatsAppSender.objects.get(code="mali").pk,
     }
 
@@ -227,6 +250,7 @@ def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotifi
         "whatsapp_cancel": values["waiting"][screen.office],
         "whatsapp_confirm_arrival": values["doubtful"][screen.office],
         "whatsapp_give_up": values["doubtful"][screen.office],
+        **dict.fromkeys(ANNOUNCEMENT_SCREENS, values["announced"][screen.office]),
     }
     return screen.url(
         {**values, "pk": values[_kind_of_pk(screen.name)], "code": codes.get(screen.name, notification.pk)}
@@ -240,6 +264,8 @@ def _kind_of_pk(name: str) -> str:
         return "template"
     if name.startswith("whatsapp_sender"):
         return "sender_pk"
+    if name.startswith("lot"):
+        return "lot"
     return "client" if name.startswith("client_") else "pk"
 
 
@@ -256,7 +282,7 @@ def test_every_address_is_known():
     assert {screen.name for screen in SCREENS if screen.office == "admin_mali"} == {
         screen.name for screen in SCREENS if screen.office == "admin_chine"
     }
-    assert len(SCREENS) == 128
+    assert len(SCREENS) == 154
 
 
 @EVERY_SCREEN
@@ -448,6 +474,18 @@ def test_a_foreign_message_cannot_be_settled(office: str, name: str, values: dic
     browser.post(reverse(f"{office}:{name}", args=[values["doubtful"][office]]))
     settled = WhatsAppNotification.objects.get(settled_by__isnull=False)
     assert (settled.source_app, settled.settled_by_id) == (office, int(browser.session["_auth_user_id"]))
+
+
+@pytest.mark.parametrize("office", AGENT_OFFICES)
+def test_a_foreign_announcement_does_not_exist_for_an_office(office: str, values: dict[str, Any]):
+    browser = browser_of(office)
+    before = rows.everything()
+    for foreign in set(OFFICES) - {office}:
+        code = values["announced"][foreign]
+        assert browser.get(reverse(f"{office}:whatsapp_announcement", args=[code])).status_code == 404
+        for name in ("whatsapp_announcement_complete", "whatsapp_announcement_retry"):
+            assert browser.post(reverse(f"{office}:{name}", args=[code])).status_code == 404
+    assert rows.everything() == before
 
 
 @pytest.mark.parametrize("office", OFFICES)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.urls import URLPattern, path
 
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.views import calls, monitoring, overview, senders, templates, webhooks
+from whatsapp_monitoring_app.views import announcements, calls, monitoring, overview, senders, templates, webhooks
 
 urlpatterns = [
     path("cloud/", webhooks.CloudApiWebhookView.as_view(), name="whatsapp_cloud_webhook"),
@@ -39,6 +39,7 @@ def details_urls(scope: Scope, user_relations: Sequence[str] = ()) -> list[URLPa
     """
     return [
         *call_urls(scope, user_relations),
+        *announcement_urls(scope),
         path(
             "whatsapp/monitoring/<uuid:code>/",
             monitoring.DetailsView.as_view(scope=scope),
@@ -75,6 +76,29 @@ def call_urls(scope: Scope, user_relations: Sequence[str] = ()) -> list[URLPatte
         path("whatsapp/calls/wrong/", calls.WrongPersonView.as_view(scope=scope), name="whatsapp_call_wrong"),
         path("whatsapp/morning/", overview.MorningView.as_view(scope=scope), name="whatsapp_morning"),
         path("whatsapp/proof/", overview.ProofView.as_view(scope=scope), name="whatsapp_proof"),
+    ]
+
+
+def announcement_urls(scope: Scope) -> list[URLPattern]:
+    """The screens of what was announced to many, under `whatsapp/announcements/`; `details_urls` has them."""
+    one = "whatsapp/announcements/<uuid:code>/"
+    return [
+        path(
+            "whatsapp/announcements/",
+            announcements.AnnouncementListView.as_view(scope=scope),
+            name="whatsapp_announcements",
+        ),
+        path(one, announcements.AnnouncementView.as_view(scope=scope), name="whatsapp_announcement"),
+        path(
+            f"{one}complete/",
+            announcements.CompleteView.as_view(scope=scope),
+            name="whatsapp_announcement_complete",
+        ),
+        path(
+            f"{one}retry/",
+            announcements.RetryFailedView.as_view(scope=scope),
+            name="whatsapp_announcement_retry",
+        ),
     ]
 
 

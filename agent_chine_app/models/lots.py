@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
@@ -26,6 +27,20 @@ class LotQuerySet(models.QuerySet["Lot"]):
     def in_transit(self) -> Self:
         """On the way to Mali, or there in part."""
         return self.filter(status=Lot.Status.SHIPPED)
+
+    def matching(self, text: str) -> Self:
+        """Lots whose number, or that of a parcel in them, contains `text`."""
+        holding = Lot.objects.filter(colis__numero_suivi__icontains=text).values("pk")
+        return self.filter(Q(number__icontains=text) | Q(pk__in=holding))
+
+    def with_totals(self) -> Self:
+        """Each with `colis_count`, `piece_count` and `weight_sum`, the newest first."""
+        # Counting groups the rows, which drops the model's own order.
+        return self.annotate(
+            colis_count=Count("colis"),
+            piece_count=Sum("colis__pieces", default=0),
+            weight_sum=Sum("colis__weight_kg", default=Decimal(0)),
+        ).order_by("-created_at", "-pk")
 
 
 class Lot(models.Model):
@@ -78,13 +93,19 @@ class Lot(models.Model):
         return f"lot:{self.number}"
 
     @property
+    def last_step_at(self) -> datetime:
+        """When it came to be as it is."""
+        return self.received_at or self.shipped_at or self.closed_at or self.created_at
+
+    @property
     def totals(self) -> Totals:
         return Totals(
             **self.colis.aggregate(
+                # First: a name that an aggregate has taken is no column any more.
+                unweighed=Count("pk", filter=Q(weight_kg=None)),
                 colis=Count("pk"),
                 pieces=Sum("pieces", default=0),
                 weight_kg=Sum("weight_kg", default=Decimal(0)),
                 clients=Count("client", distinct=True),
-                unweighed=Count("pk", filter=Q(weight_kg=None)),
             )
         )

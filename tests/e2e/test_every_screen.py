@@ -26,6 +26,7 @@ FOR_THE_README = {
 MONITORING = {
     "dashboard": "whatsapp/monitoring/",
     "list": "whatsapp/monitoring/list/",
+    "announcements": "whatsapp/announcements/",
     "retry": "whatsapp/monitoring/retry/",
     "calls": "whatsapp/calls/",
     "morning": "whatsapp/morning/",
@@ -49,6 +50,8 @@ SCREENS = {
         "client-import": "clients/import/",
         "colis": "colis/",
         "colis-new": "colis/new/",
+        "lots": "lots/",
+        "lot-new": "lots/new/",
         **MONITORING,
     },
     "agent_mali": {"home": "", "colis": "colis/", **MONITORING},

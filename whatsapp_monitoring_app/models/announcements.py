@@ -1,5 +1,4 @@
 import uuid
-from collections import defaultdict
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
@@ -45,6 +44,12 @@ GAPS = (
 )
 
 
+class AnnouncementQuerySet(models.QuerySet["WhatsAppAnnouncement"]):
+    def visible_to(self, scope: "Scope") -> Self:
+        """Those that this office may see: its own, or all of them for an office that sees every office."""
+        return self.all() if scope.sees_every_office else self.filter(source_app=scope.office)
+
+
 class WhatsAppAnnouncement(models.Model):
     """One event that a number of people are to be told of. Who they are is written down before they are told."""
 
@@ -64,6 +69,8 @@ class WhatsAppAnnouncement(models.Model):
         verbose_name=_("announced by"),
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
+
+    objects = AnnouncementQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("announcement")
@@ -97,12 +104,12 @@ class AddresseeQuerySet(models.QuerySet["WhatsAppAddressee"]):
         return {Standing(standing): count for standing, count in rows}
 
     def count_by_announcement(self) -> dict[uuid.UUID, dict[Standing, int]]:
-        """How many have been told how far, of each announcement, in one query."""
-        counts: dict[uuid.UUID, dict[Standing, int]] = defaultdict(dict)
-        rows = self.order_by().annotate(found=_standing()).values_list("announcement", "found")
-        for code, standing, count in rows.annotate(count=Count("pk")):
-            counts[code][Standing(standing)] = count
-        return counts
+        """The same for each announcement, in one query."""
+        found: dict[uuid.UUID, dict[Standing, int]] = {}
+        rows = self.order_by().values_list("announcement", _standing()).annotate(count=Count("pk"))
+        for announcement, standing, count in rows:
+            found.setdefault(announcement, {})[Standing(standing)] = count
+        return found
 
     def never_told(self) -> Self:
         """Those for whom no message was made, and to whom nobody has spoken."""
@@ -190,10 +197,10 @@ class WhatsAppAddressee(models.Model):
     def standing(self) -> Standing:
         """How far the person has been told; what `AddresseeQuerySet.standing` finds by."""
         owed = self.notification
-        if self.informed_at or (owed and owed.informed_at and owed.status not in REACHED):
-            return Standing.INFORMED
         if owed is None:
-            return Standing.NEVER_CREATED
+            return Standing.INFORMED if self.informed_at else Standing.NEVER_CREATED
+        if (self.informed_at or owed.informed_at) and owed.status not in REACHED:
+            return Standing.INFORMED
         if owed.status == Status.CANCELLED:
             return _BY_REASON.get(CancelReason(owed.cancel_reason), Standing.CANCELLED)
         return _BY_STATUS[Status(owed.status)]

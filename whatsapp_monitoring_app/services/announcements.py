@@ -19,7 +19,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSender,
 )
 from whatsapp_monitoring_app.models.announcements import GAPS, TOLD, AddresseeQuerySet
-from whatsapp_monitoring_app.services import outbox
+from whatsapp_monitoring_app.services import outbox, retries
 from whatsapp_monitoring_app.services.drafts import Draft
 
 
@@ -53,11 +53,24 @@ class Plan:
 
     told: Sequence[Telling]
     untold: Sequence[tuple[Telling, str]]
-    duration: timedelta
+    rate_per_second: float = 0
 
     @property
     def expected_count(self) -> int:
         return len(self.told) + len(self.untold)
+
+    @property
+    def duration(self) -> timedelta:
+        """How long the sender needs; nothing when its pace is not known."""
+        return timedelta(seconds=len(self.told) / self.rate_per_second) if self.rate_per_second else timedelta()
+
+    @property
+    def refusals(self) -> list[tuple[str, list[User]]]:
+        """Each reason why somebody would get no message, with its people, the most frequent first."""
+        people: dict[str, list[User]] = {}
+        for telling, reason in self.untold:
+            people.setdefault(reason, []).append(telling.user)
+        return sorted(people.items(), key=lambda refusal: -len(refusal[1]))
 
 
 @dataclass(frozen=True)
@@ -75,12 +88,12 @@ def plan(event: Event, tellings: Sequence[Telling]) -> Plan:
     reasons = outbox.obstacles(drafts)
     told = [telling for telling in tellings if str(telling.user.pk) not in reasons]
     untold = [(telling, reasons[str(telling.user.pk)]) for telling in tellings if str(telling.user.pk) in reasons]
-    return Plan(told, untold, _duration(len(told), event.source_app))
+    return Plan(told, untold, _rate(event.source_app))
 
 
-def _duration(count: int, office: str) -> timedelta:
-    sender = WhatsAppSender.objects.defer("token").filter(code=scopes.get(office).sender).first()
-    return timedelta(seconds=count / sender.rate_per_second) if sender and sender.rate_per_second else timedelta()
+def _rate(office: str) -> float:
+    senders = WhatsAppSender.objects.filter(code=scopes.get(office).sender)
+    return senders.values_list("rate_per_second", flat=True).first() or 0
 
 
 @transaction.atomic
@@ -189,6 +202,20 @@ class Reconciliation:
         return [(standing, self.counts[standing]) for standing in GAPS if self.counts.get(standing)]
 
     @property
+    def gap_count(self) -> int:
+        return sum(count for _standing, count in self.gaps)
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether messages are on their way, or wait for their turn."""
+        return bool(self.counts.get(Standing.WAITING))
+
+    @property
+    def may_be_confirmed(self) -> bool:
+        """Whether receipts may still tell more of what has left."""
+        return any(self.counts.get(standing) for standing in (Standing.ACCEPTED, Standing.UNCONFIRMED))
+
+    @property
     def lines(self) -> list[tuple[Standing, int]]:
         """Every standing that somebody is in, the best first."""
         return [(standing, self.counts[standing]) for standing in Standing if self.counts.get(standing)]
@@ -204,6 +231,19 @@ def reconcile(announcement: WhatsAppAnnouncement, expected: Collection[int] = ()
     if forgotten:
         counts[Standing.NEVER_CREATED] = counts.get(Standing.NEVER_CREATED, 0) + forgotten
     return Reconciliation(counts)
+
+
+def reconcile_all(announced: Iterable[WhatsAppAnnouncement]) -> list[tuple[WhatsAppAnnouncement, Reconciliation]]:
+    """Each of these announcements with what became of it, by one query."""
+    rows = list(announced)
+    counts = WhatsAppAddressee.objects.filter(announcement__in=rows).count_by_announcement()
+    return [(announcement, Reconciliation(counts.get(announcement.pk, {}))) for announcement in rows]
+
+
+def retry(announcement: WhatsAppAnnouncement, actor: User, at: datetime) -> retries.Retried:
+    """Queue one more attempt for each of its messages that failed for good; nobody is rung for."""
+    failed = announcement.addressees.standing(Standing.FAILED).values("notification")
+    return retries.retry_each(WhatsAppNotification.objects.filter(pk__in=failed), actor, at)
 
 
 def forgotten_by(announcement: WhatsAppAnnouncement, expected: Collection[int]) -> set[int]:

@@ -1,6 +1,6 @@
 """Taking a message in: checked, then written as a row. The row is the promise; ringing a worker comes after."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppOptOut,
     WhatsAppSender,
     WhatsAppSubject,
+    WhatsAppTemplate,
     WhatsAppWrongNumber,
     languages,
 )
@@ -94,7 +95,7 @@ def post_all(drafts: Sequence[Draft], at: datetime) -> Posted:
     idempotency key. Nobody is rung for.
     """
     known = _known(drafts)
-    letters, refusals = _address_all(draft for draft in drafts if draft.idempotency_key not in known)
+    letters, refusals = _address_all([draft for draft in drafts if draft.idempotency_key not in known])
     refusing = _refusing(letters)
     rows = [WhatsAppNotification(**_values(letter, at, refusing, rung_at=None)) for letter in letters]
     new = _write_all(rows)
@@ -131,12 +132,13 @@ def _known(drafts: Sequence[Draft]) -> set[str | None]:
     return set(used.values_list("idempotency_key", flat=True))
 
 
-def _address_all(drafts: Iterable[Draft]) -> tuple[list[_Letter], dict[str | None, str]]:
+def _address_all(drafts: Sequence[Draft]) -> tuple[list[_Letter], dict[str | None, str]]:
     letters: list[_Letter] = []
     refusals: dict[str | None, str] = {}
+    templates = sayings.templates_of(drafts)
     for draft in drafts:
         try:
-            letters.append(_address(draft))
+            letters.append(_address(draft, templates))
         except ValueError as error:
             refusals[draft.idempotency_key] = str(error)
     return letters, refusals
@@ -151,7 +153,7 @@ def _write_all(rows: list[WhatsAppNotification]) -> list[WhatsAppNotification]:
     return [row for row in rows if row.code in written]
 
 
-def _address(draft: Draft) -> _Letter:
+def _address(draft: Draft, templates: Mapping[str, WhatsAppTemplate] | None = None) -> _Letter:
     scope = drafts.check(draft)
     language = draft.language or (draft.user.language if draft.user else languages.DEFAULT)
     return _Letter(
@@ -160,7 +162,7 @@ def _address(draft: Draft) -> _Letter:
         message_types.get(draft.message_type),
         _number(draft, scope),
         language,
-        sayings.of(draft, language),
+        sayings.of(draft, language, templates),
         _asked_sender(draft),
     )
 

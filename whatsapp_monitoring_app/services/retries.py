@@ -1,5 +1,7 @@
 """A person asks for another attempt."""
 
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
@@ -68,13 +70,31 @@ def _times(notification: WhatsAppNotification, at: datetime) -> dict[str, dateti
     }
 
 
-def retry_all(failed: NotificationQuerySet, actor: User | None, at: datetime) -> list[WhatsAppNotification]:
-    """Queue one more attempt for each of them that nobody has settled since; those that were queued."""
-    queued = []
+@dataclass
+class Retried:
+    """What became of many retries: those that are queued, and how many are not, by the reason why."""
+
+    queued: list[WhatsAppNotification] = field(default_factory=list)
+    refusals: Counter[str] = field(default_factory=Counter)
+
+
+def retry_each(failed: NotificationQuerySet, actor: User | None, at: datetime) -> Retried:
+    """Queue one more attempt for each of them that nobody has settled since."""
+    retried = Retried()
+    given_up = failed.failed().exclude(settled_by=None).count()
+    if given_up:
+        retried.refusals[_("A person has given it up.")] = given_up
     for notification in failed.to_retry().iterator():
         try:
             retry(notification, actor, at, Trigger.BULK)
-        except NotRetryable:
-            continue  # retried by somebody else meanwhile, which is as good; or its person refuses such messages
-        queued.append(notification)
-    return queued
+        except NotRetryable as refusal:
+            # Retried by somebody else meanwhile, which is as good; or its person refuses such messages.
+            retried.refusals[str(refusal)] += 1
+        else:
+            retried.queued.append(notification)
+    return retried
+
+
+def retry_all(failed: NotificationQuerySet, actor: User | None, at: datetime) -> list[WhatsAppNotification]:
+    """Queue one more attempt for each of them that nobody has settled since; those that were queued."""
+    return retry_each(failed, actor, at).queued

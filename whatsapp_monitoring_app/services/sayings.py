@@ -1,6 +1,6 @@
 """What a new message says: a text of its caller's, or a template of ours with its variables filled in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from whatsapp_monitoring_app.models import Form, WhatsAppTemplate
 from whatsapp_monitoring_app.models.templates import TEXT_LIMIT as TEMPLATE_LIMIT
 from whatsapp_monitoring_app.providers import content
-from whatsapp_monitoring_app.services.drafts import Draft, InvalidNotification, check_text
+from whatsapp_monitoring_app.services.drafts import UNSTORABLE, Draft, InvalidNotification, check_text
 
 TEXT_LIMIT = 4096  # characters: WhatsApp's own limit for a text message
 
@@ -25,9 +25,17 @@ class Saying:
     media_link: str = ""
 
 
-def of(draft: Draft, language: str) -> Saying:
+def templates_of(drafts: Iterable[Draft]) -> Mapping[str, WhatsAppTemplate]:
+    """The templates that these drafts name, by their codes, in one query; those that there are."""
+    codes = {draft.template for draft in drafts if draft.template and not UNSTORABLE.search(draft.template)}
+    found = WhatsAppTemplate.objects.filter(code__in=codes, is_active=True) if codes else []
+    return {template.code: template for template in found}
+
+
+def of(draft: Draft, language: str, templates: Mapping[str, WhatsAppTemplate] | None = None) -> Saying:
     """What this draft says in this language, or in the nearest that its template is written in.
 
+    Whoever asks for many gives the `templates_of` them, which are then not looked up one by one.
     Raises InvalidNotification, which names the field that is wrong.
     """
     media, link = _media(draft)
@@ -35,7 +43,7 @@ def of(draft: Draft, language: str) -> Saying:
         return Saying(_text(draft, has_media=bool(media)), media=media, media_link=link)
     if draft.message_content:
         raise InvalidNotification("message_content", _("Give a text or a template, not both."))
-    template = WhatsAppTemplate.objects.filter(code=draft.template, is_active=True).first()
+    template = (templates_of([draft]) if templates is None else templates).get(draft.template)
     if template is None:
         raise InvalidNotification("template", _("There is no message template “%(code)s”.") % {"code": draft.template})
     params = _params(template, draft.params)

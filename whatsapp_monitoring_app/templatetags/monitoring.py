@@ -12,19 +12,23 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language_info
+from django.utils.translation import get_language_info, ngettext
 from django.utils.translation import gettext as _
 
 from accounts import phones, time_zones
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import ErrorClass, WhatsAppNotification
+from whatsapp_monitoring_app.models import ErrorClass, Standing, Status, WhatsAppAnnouncement, WhatsAppNotification
 from whatsapp_monitoring_app.providers import content
 from whatsapp_monitoring_app.services import quiet_hours
+from whatsapp_monitoring_app.services.announcements import Reconciliation
 from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 
 register = template.Library()
+
+# A page that shows an older announcement does not wait for its last receipts: some telephones stay off.
+STILL_NEW = timedelta(hours=1)
 
 
 @register.filter
@@ -37,6 +41,45 @@ def telephone(e164: str) -> SafeString:
 def seconds(duration: timedelta) -> str:
     """A duration in seconds with one decimal: “0.8 s”."""
     return _("%(seconds)s s") % {"seconds": number_format(duration.total_seconds(), decimal_pos=1)}
+
+
+@register.filter
+def duration(time: timedelta) -> str:
+    """A duration as people say it: “less than a minute”, “about 4 minutes”, “about 2 hours”."""
+    minutes = round(time.total_seconds() / 60)
+    if minutes < 1:
+        return _("less than a minute")
+    if minutes < 90:
+        return ngettext("about %(count)d minute", "about %(count)d minutes", minutes) % {"count": minutes}
+    hours = round(minutes / 60)
+    return ngettext("about %(count)d hour", "about %(count)d hours", hours) % {"count": hours}
+
+
+# Which status each standing looks like; those of people are marked as such.
+LOOKS = {
+    Standing.ACCEPTED: Status.SENT,
+    Standing.WAITING: Status.PENDING,
+    Standing.REPLACED: Status.CANCELLED,
+    Standing.REFUSED: "mute",
+    Standing.INFORMED: "phone",
+    Standing.WRONG_NUMBER: Status.FAILED,
+    Standing.NEVER_CREATED: Status.FAILED,
+}
+
+
+@register.filter
+def look(standing: Standing) -> str:
+    """The name of the icon and of the colour of a standing."""
+    return str(LOOKS.get(standing, standing))
+
+
+@register.simple_tag
+def refresh_pause(announcement: WhatsAppAnnouncement, reconciliation: Reconciliation) -> str:
+    """How long a page waits before it asks again how far these people have been told; "" when that is settled."""
+    if reconciliation.is_moving:
+        return "3s"
+    is_new = timezone.now() - announcement.created_at < STILL_NEW
+    return "15s" if is_new and reconciliation.may_be_confirmed else ""
 
 
 @register.filter

@@ -7,6 +7,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -21,11 +22,11 @@ from whatsapp_monitoring_app.services import call_list
 
 
 def safe_next(request: HttpRequest, default: str) -> str:
-    """Where the form asked to go on to (its `next`), if that is on this site; else the URL named `default`."""
+    """Where the form asked to go on to (its `next`), if that is on this site; else `default`, an address or a name."""
     wanted = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         return wanted
-    return reverse(default)
+    return resolve_url(default)
 
 
 def page_with_form(request: HttpRequest, default: str) -> str:
