@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from agent_chine_app.models import Client, Colis, Lot
-from whatsapp_monitoring_app.models import WhatsAppAnnouncement, languages
+from whatsapp_monitoring_app.models import WhatsAppAddressee, WhatsAppAnnouncement, languages
 from whatsapp_monitoring_app.services.announcements import Event, Telling
 
 # More numbers than this are no longer read; “My parcels” shows them all.
@@ -79,11 +79,14 @@ def arrival(lot: Lot, news: Iterable[Colis], office: str, by: User | None) -> Oc
     this lot is not needed any more.
     """
     times = _times_announced(lot)
+    news = list(news)
     concerned = {colis.client_id for colis in news}
     tellings = [
         _arrival_telling(client, colis, times) for client, colis in _by_client(_of(lot).filter(client__in=concerned))
     ]
-    return Occasion(_event(ARRIVED, office, f"arrived:{lot.pk}:{times}", by, lot), tellings)
+    # A parcel is news once; how often the lot was announced is forgotten with the oldest announcements.
+    key = f"arrived:{lot.pk}:{min((colis.pk for colis in news), default=0)}"
+    return Occasion(_event(ARRIVED, office, key, by, lot), tellings)
 
 
 def _arrival_telling(client: Client, colis: Sequence[Colis], times: int) -> Telling:
@@ -112,7 +115,19 @@ def handing_over(colis: Sequence[Colis], to: str, office: str, request_id: uuid.
         _telling(client, "colis_remis", theirs, _ranks(theirs, Rank.HANDED_OVER), destinataire=to)
         for client, theirs in _by_client(colis)
     ]
-    return Occasion(_event(HANDED_OVER, office, f"handed_over:{request_id}", by), tellings)
+    return Occasion(_event(HANDED_OVER, office, _handing_over_key(request_id), by), tellings)
+
+
+def handed_over_with(office: str, request_id: uuid.UUID) -> list[str]:
+    """The tracking numbers of the parcels that this request handed over before."""
+    told = WhatsAppAddressee.objects.filter(
+        announcement__source_app=office, announcement__idempotency_key=_handing_over_key(request_id)
+    )
+    return [subject.removeprefix("colis:") for about in told.values_list("about", flat=True) for subject in about]
+
+
+def _handing_over_key(request_id: uuid.UUID) -> str:
+    return f"handed_over:{request_id}"
 
 
 def in_words(colis: Sequence[Colis]) -> str:

@@ -1,7 +1,8 @@
 from django.urls import path
 
-from agent_chine_app import client_creation_views, client_views, import_views, lot_views, views, whatsapp_views
+from agent_chine_app import client_creation_views, import_views, lot_views, views, whatsapp_views
 from agent_chine_app.apps import AgentChineConfig
+from agent_chine_app.client_urls import client_urls
 from agent_chine_app.colis_edit_views import ColisCreateView, ColisEditView
 from agent_chine_app.colis_proof import ColisProofView
 from agent_chine_app.colis_views import ColisDetailsView, ColisListView, ColisPhotoView
@@ -12,20 +13,7 @@ scope = AgentChineConfig.scope
 
 urlpatterns = [
     path("", views.HomeView.as_view(scope=scope), name="home"),
-    path("clients/", client_views.ClientListView.as_view(scope=scope, registers=True), name="client_list"),
-    path(
-        "clients/<int:pk>/",
-        client_views.ClientDetailsView.as_view(scope=scope, registers=True),
-        name="client_details",
-    ),
-    path("clients/<int:pk>/edit/", client_views.ClientEditView.as_view(scope=scope), name="client_edit"),
-    path("clients/<int:pk>/resend/", client_views.ResendView.as_view(scope=scope), name="client_resend"),
-    path(
-        "clients/<int:pk>/wrong-person/", client_views.WrongPersonView.as_view(scope=scope), name="client_wrong_person"
-    ),
-    path(
-        "clients/<int:pk>/right-person/", client_views.RightPersonView.as_view(scope=scope), name="client_right_person"
-    ),
+    *client_urls(scope, registers=True),
     path("clients/<int:pk>/new-link/", client_creation_views.NewLinkView.as_view(scope=scope), name="client_new_link"),
     path("clients/new/", client_creation_views.ClientCreateView.as_view(scope=scope), name="client_create"),
     path(

@@ -1,5 +1,6 @@
 """What the Mali office does with parcels: receive them, announce them, keep them, hand them over."""
 
+import enum
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,25 @@ class Received:
     known_count: int
 
 
+class Outcome(enum.StrEnum):
+    """What a scanned number turned out to be."""
+
+    RECEIVED = "received"
+    KNOWN = "known"
+    ELSEWHERE = "elsewhere"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What came of scanning a number, and the parcel if it is one of the lot. The sentence says it to people."""
+
+    outcome: Outcome
+    sentence: str
+    colis: Colis | None = None
+
+
 def _locked(lot: Lot) -> Lot:
     return Lot.objects.select_for_update().get(pk=lot.pk)
 
@@ -54,18 +74,33 @@ def receive(lot: Lot, pks: Collection[int], by: User, at: datetime) -> Received:
     return Received(new, known_count)
 
 
-def scan(lot: Lot, number: str, by: User, at: datetime) -> Colis:
-    """The parcel with this tracking number is in Mali. Raises ArrivalRefusal when it is not of this lot or known."""
-    number = number.strip().upper()
+def receive_all(lot: Lot, by: User, at: datetime) -> Received:
+    """Everything that was on its way with the lot is in Mali. Raises ArrivalRefusal as `receive` does."""
+    return receive(lot, list(lot.colis.filter(status=Status.SHIPPED).values_list("pk", flat=True)), by, at)
+
+
+def scan(lot: Lot, number: str, by: User, at: datetime) -> Scan:
+    """The parcel with this tracking number is in Mali, if it is of this lot and was not known to be there."""
+    number = number.replace("\x00", "").strip().upper()
     colis = Colis.objects.filter(numero_suivi=number).select_related("lot", "client__user").first()
     if colis is None:
-        raise ArrivalRefusal(_("No parcel has the number %(number)s.") % {"number": number})
+        return Scan(Outcome.UNKNOWN, _("No parcel has the number %(number)s.") % {"number": number[:40]})
+    names = {"number": number, "client": colis.client, "lot": colis.lot}
     if colis.lot_id != lot.pk:
-        elsewhere = _("Parcel %(number)s is in lot %(other)s.") if colis.lot else _("Parcel %(number)s is in no lot.")
-        raise ArrivalRefusal(elsewhere % {"number": number, "other": colis.lot})
-    if not receive(lot, [colis.pk], by, at).colis:
-        raise ArrivalRefusal(_("Parcel %(number)s was noted already.") % {"number": number})
-    return colis
+        return Scan(Outcome.ELSEWHERE, _elsewhere(colis) % names)
+    try:
+        is_new = bool(receive(lot, [colis.pk], by, at).colis)
+    except ArrivalRefusal as refusal:
+        return Scan(Outcome.REFUSED, str(refusal))
+    if not is_new:
+        return Scan(Outcome.KNOWN, _("Parcel %(number)s of %(client)s was noted already.") % names, colis)
+    return Scan(Outcome.RECEIVED, _("Parcel %(number)s of %(client)s has arrived.") % names, colis)
+
+
+def _elsewhere(colis: Colis) -> str:
+    if colis.lot_id is None:
+        return _("Parcel %(number)s is not of this lot: it is in no lot.")
+    return _("Parcel %(number)s is not of this lot: it is in lot %(lot)s.")
 
 
 def _note_completion(lot: Lot, at: datetime) -> None:
@@ -97,6 +132,12 @@ def tell(lot: Lot, by: User | None, at: datetime) -> announcements.Announced | N
     return announce(occasion.event, occasion.tellings)
 
 
+def told_by_itself_at(lot: Lot) -> datetime | None:
+    """When the beat will tell the clients of what nobody has announced; None when nothing waits for that."""
+    last: datetime | None = untold(lot).aggregate(last=Max("arrived_at"))["last"]
+    return last + FORGOTTEN_AFTER if last else None
+
+
 def tell_forgotten(at: datetime) -> int:
     """Announce the arrivals that nobody has announced; of how many lots."""
     stored = Colis.objects.in_storage().filter(arrival_told_at=None, lot__isnull=False)
@@ -105,26 +146,39 @@ def tell_forgotten(at: datetime) -> int:
     return sum(1 for lot in lots if tell(lot, None, at))
 
 
+def plan_delay(lot: Lot, expected_on: date) -> announcements.Plan:
+    """Who would be told of a delay, who not and why."""
+    occasion = events.delay(lot, OFFICE, expected_on, uuid.uuid4(), None)
+    return announcements.plan(occasion.event, occasion.tellings)
+
+
 @transaction.atomic
 def delay(
     lot: Lot, expected_on: date, request_id: uuid.UUID, by: User, at: datetime, note: str = ""
 ) -> announcements.Announced:
     """The lot comes later: its clients are told, once for each request.
 
-    Raises ArrivalRefusal when nothing of it is on its way.
+    Raises ArrivalRefusal when nothing of it is on its way, or when this day is the one that is expected already.
     """
     lot = _locked(lot)
-    if not lot.colis.filter(status=Status.SHIPPED).exists():
-        raise ArrivalRefusal(_("Nothing of lot %(lot)s is on its way.") % {"lot": lot})
     occasion = events.delay(lot, OFFICE, expected_on, request_id, by)
+    if not occasion.tellings:
+        raise ArrivalRefusal(_("Nothing of lot %(lot)s is on its way.") % {"lot": lot})
     announced = announce(occasion.event, occasion.tellings)
     if announced.is_new:
-        Lot.objects.filter(pk=lot.pk).update(expected_on=expected_on)
-        ColisStep.objects.bulk_create(
-            ColisStep(colis=colis, kind=ColisStep.Kind.DELAYED, at=at, by=by, note=note)
-            for colis in lot.colis.filter(status=Status.SHIPPED)
-        )
+        _expect_on(lot, expected_on, by, at, note)
     return announced
+
+
+def _expect_on(lot: Lot, expected_on: date, by: User, at: datetime, note: str) -> None:
+    if lot.expected_on == expected_on:
+        # Two people who note one delay: its clients are told once.
+        raise ArrivalRefusal(_("Lot %(lot)s is expected on that day already; nobody was told again.") % {"lot": lot})
+    Lot.objects.filter(pk=lot.pk).update(expected_on=expected_on)
+    ColisStep.objects.bulk_create(
+        ColisStep(colis=colis, kind=ColisStep.Kind.DELAYED, at=at, by=by, note=note)
+        for colis in lot.colis.filter(status=Status.SHIPPED)
+    )
 
 
 def make_ready(colis: Colis, shelf: str, by: User, at: datetime) -> bool:
@@ -132,12 +186,19 @@ def make_ready(colis: Colis, shelf: str, by: User, at: datetime) -> bool:
     return bool(Colis.objects.filter(pk=colis.pk).move(Status.READY, by, at, shelf=shelf))
 
 
+def put_on_shelf(colis: Colis, shelf: str) -> bool:
+    """The parcel lies on this shelf now; False when it is not in storage (any more)."""
+    return bool(Colis.objects.in_storage().filter(pk=colis.pk).update(shelf=shelf))
+
+
 @transaction.atomic
 def lose(colis: Colis, by: User, at: datetime, note: str = "") -> bool:
     """The parcel cannot be found; False when it was handed over, or is being searched for already."""
+    # The lot before its parcels, as in `receive`: two people who lock in different orders would wait for each other.
+    lot = _locked(colis.lot) if colis.lot else None
     lost = Colis.objects.filter(pk=colis.pk).move(Status.LOST, by, at, note)
-    if lost and lost[0].lot:
-        _note_completion(_locked(lost[0].lot), at)
+    if lost and lot:
+        _note_completion(lot, at)
     return bool(lost)
 
 
@@ -145,15 +206,25 @@ def lose(colis: Colis, by: User, at: datetime, note: str = "") -> bool:
 def hand_over(
     client: Client, pks: Collection[int], to: str, request_id: uuid.UUID, by: User, at: datetime
 ) -> Sequence[Colis]:
-    """The client's parcels were given to this person, and the client is told once; those that this call handed over.
+    """The client's parcels were given to this person, and the client is told once; what this request handed over.
 
-    Nobody need call the client about them any more. Raises ArrivalRefusal when none of them is here.
+    Nobody need call the client about them any more. The same request again gives the same parcels. Raises
+    ArrivalRefusal when none of them is here, or when the request handed over others before.
     """
     theirs = Colis.objects.filter(client=client, pk__in=pks)
     given = theirs.move(Status.HANDED_OVER, by, at, handed_over_at=at, handed_over_to=to.strip())
     if not given:
-        raise ArrivalRefusal(_("These parcels are not here any more: they were handed over, or are searched for."))
+        return _given_before(client, request_id)
     calls.close([colis.subject for colis in given], client.user, by, at)
     occasion = events.handing_over(given, to.strip(), OFFICE, request_id, by)
-    announce(occasion.event, occasion.tellings)
+    if not announce(occasion.event, occasion.tellings).is_new:
+        raise ArrivalRefusal(_("This page was used already. Look for the client again, and tick what is left."))
+    return given
+
+
+def _given_before(client: Client, request_id: uuid.UUID) -> Sequence[Colis]:
+    numbers = events.handed_over_with(OFFICE, request_id)
+    given = list(client.colis.filter(numero_suivi__in=numbers).select_related("client__user").order_by("pk"))
+    if not given:
+        raise ArrivalRefusal(_("These parcels are not here any more: they were handed over, or are searched for."))
     return given

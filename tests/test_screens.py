@@ -52,6 +52,10 @@ PAGES = [
     "agent_chine:lot_create",
     "agent_mali:home",
     "agent_mali:colis_list",
+    "agent_mali:client_list",
+    "agent_mali:lot_list",
+    "agent_mali:pickup",
+    "agent_mali:storage",
     *(f"{office}:{name}" for office in ("admin_chine", "admin_mali") for name in TEMPLATES),
 ]
 DETAILS = [f"{office}:whatsapp_attempt_details" for office in OFFICES]

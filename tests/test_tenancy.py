@@ -54,6 +54,17 @@ METHODS = {
     "create_client_api": {"post"},
     "client_creation_status": {"get"},
     "colis_arrival": {"post"},
+    "colis_ready": {"post"},
+    "colis_shelf": {"post"},
+    "colis_lost": {"get", "post"},
+    "pickup": {"get", "post"},
+    "storage": {"get"},
+    "lot_scan": {"post"},
+    "lot_receive": {"post"},
+    "lot_receive_all": {"get", "post"},
+    "lot_tell": {"get", "post"},
+    "lot_told": {"get", "post"},
+    "lot_delay": {"get", "post"},
     "lot_list": {"get"},
     "lot_create": {"get", "post"},
     "lot_details": {"get"},
@@ -209,7 +220,8 @@ def notifications() -> dict[str, WhatsAppNotification]:
 def values(notifications: dict[str, WhatsAppNotification], media: Path) -> dict[str, Any]:
     """What the addresses ask for, apart from a notification's code."""
     client, _ = create_client("+22376123456", "Jean", "Dupont")
-    lot = Lot.objects.create(number="GZ-0412")
+    lot = Lot.objects.create(number="GZ-0412", status=Lot.Status.SHIPPED, shipped_at=timezone.now())
+    Colis.objects.create(client=client, lot=lot, status=Colis.Status.SHIPPED)
     colis = Colis.objects.create(client=client, lot=lot, photo=ContentFile(b"photo", "photo.jpg"))
     creation = ClientCreation.objects.create(telephone="+22376123456", first_name="Jean", last_name="Dupont")
     # Something to cancel: only what waits can be.
@@ -238,6 +250,7 @@ def values(notifications: dict[str, WhatsAppNotification], media: Path) -> dict[
         "waiting": waiting,
         "doubtful": doubtful,
         "announced": announced,
+        "lot_told": rows.announcement("agent_mali", subject=lot.subject).pk,
         "sender_pk": WhatsAppSender.objects.get(code="mali").pk,
     }
 
@@ -247,6 +260,7 @@ def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotifi
         "client_creation": values["creation"],
         **dict.fromkeys([name for name in METHODS if name.startswith("client_import_")], values["import"]),
         "client_import": values["import"],
+        "lot_told": values["lot_told"],
         "whatsapp_cancel": values["waiting"][screen.office],
         "whatsapp_confirm_arrival": values["doubtful"][screen.office],
         "whatsapp_give_up": values["doubtful"][screen.office],

@@ -63,7 +63,7 @@ def problems(po_path: Path, texts: dict[Text, set[str]]) -> list[str]:
     for entry in known.values():
         if not entry.translated():
             found.append(f"not translated: {entry.msgid!r}")
-        elif _placeholders(entry.msgid) != _placeholders(_any_translation(entry)):
+        elif _placeholders(entry.msgid_plural or entry.msgid) != _placeholders(_any_translation(entry)):
             found.append(f"other placeholders: {entry.msgid!r}")
     mo_path = po_path.with_suffix(".mo")
     if not mo_path.exists() or mo_path.read_bytes() != catalogue.to_binary():

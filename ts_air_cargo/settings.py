@@ -254,10 +254,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expire_seconds": 550},
     },
-    # Every hour, so that a beat that was silent in the morning is made up for; each client hears once a day at most.
+    # Every hour of Bamako's day, so that a beat that was silent in the morning is made up for; each client hears once
+    # a day at most.
     "remind-of-stored-parcels-hourly": {
         "task": "agent_mali_app.tasks.remind_of_stored_parcels",
-        "schedule": crontab(minute=15),
+        "schedule": crontab(minute=15, hour="8-18"),
         "options": {"expire_seconds": 3000},
     },
     "recover-client-creations-every-minute": {

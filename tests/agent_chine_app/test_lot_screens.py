@@ -128,7 +128,12 @@ def test_the_pages_ask_few_questions_whatever_the_number_of_parcels(count: int, 
             assert browser.get(url).status_code == 200
         assert len(asked) <= MOST_QUERIES, url
 
-    for url in (address("lot_list"), address("lot_details", lot), address("lot_choose", lot), address("lot_close", lot)):
+    for url in (
+        address("lot_list"),
+        address("lot_details", lot),
+        address("lot_choose", lot),
+        address("lot_close", lot),
+    ):
         few_questions(url)
     lots.close(lot, timezone.now())
     few_questions(address("lot_ship", lot))

@@ -15,8 +15,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from agent_chine_app.client_management import create_client
-from agent_chine_app.models import Colis
+from agent_chine_app.models import Colis, Lot
+from agent_mali_app import arrivals
 from agent_mali_app.whatsapp_integration import notify_colis_arrival_mali, send_whatsapp_notification_mali
+from tests.agent_mali_app import freight
 from tests.stack import Stack
 from tests.waiting import eventually
 from whatsapp_monitoring_app.models import WhatsAppNotification
@@ -61,6 +63,35 @@ def test_the_second_press_says_so_and_tells_nobody(colis: Colis, log_in: Callabl
     assert colis.numero_suivi in said(second)[-1][1]
     assert WhatsAppNotification.objects.count() == 1
     assert Colis.objects.get().arrived_at == arrived_at
+
+
+@pytest.mark.django_db
+def test_a_parcel_of_a_lot_is_received_with_it_and_its_client_told_with_the_others(log_in: Callable[..., Browser]):
+    lot = freight.shipped_lot(2)
+    first, second = lot.colis.order_by("pk")
+    browser = log_in("agent_mali", language="en")
+    answers = [browser.post(address(first)) for _time in range(2)]
+
+    first.refresh_from_db()
+    assert (first.status, first.arrival_told_at) == (Colis.Status.ARRIVED, None)
+    assert [level for level, _text in said(answers[0])] == ["success"]
+    assert "Tell the clients" in said(answers[0])[-1][1]
+    assert [level for level, _text in said(answers[1])][-1] == "info"
+    assert not WhatsAppNotification.objects.exists()
+    browser.post(address(second))
+    assert Lot.objects.get().status == Lot.Status.RECEIVED
+    assert arrivals.tell_forgotten(timezone.now() + timedelta(hours=1)) == 1
+    assert WhatsAppNotification.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_parcel_of_a_lot_that_is_in_china_has_not_arrived(log_in: Callable[..., Browser]):
+    colis = freight.shipped_lot(1, status=Lot.Status.CLOSED).colis.get()
+    answer = log_in("agent_mali").post(address(colis))
+
+    assert [level for level, _text in said(answer)] == ["warning"]
+    colis.refresh_from_db()
+    assert (colis.status, colis.arrived_at) == (Colis.Status.SHIPPED, None)
 
 
 def test_several_people_at_once_tell_the_client_once(stack: Stack, colis: Colis, log_in: Callable[..., Browser]):

@@ -54,7 +54,15 @@ SCREENS = {
         "lot-new": "lots/new/",
         **MONITORING,
     },
-    "agent_mali": {"home": "", "colis": "colis/", **MONITORING},
+    "agent_mali": {
+        "home": "",
+        "clients": "clients/",
+        "colis": "colis/",
+        "lots": "lots/",
+        "pickup": "pickup/",
+        "storage": "storage/",
+        **MONITORING,
+    },
     "admin_chine": ADMINISTRATION,
     "admin_mali": ADMINISTRATION,
 }
