@@ -6,15 +6,15 @@ For every office whose agents speak with clients.
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts import phones
 from accounts.models import User
 from agent_chine_app.models import Client, NumberChange
-from whatsapp_monitoring_app.models import CancelReason, WhatsAppNotification, WhatsAppWrongNumber
+from whatsapp_monitoring_app.models import CancelReason, WhatsAppWrongNumber
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
-from whatsapp_monitoring_app.services import cancellation, corrections
+from whatsapp_monitoring_app.services import corrections
 
 OF_THE_ACCOUNT = ("first_name", "last_name", "telephone", "email", "language")
 
@@ -56,6 +56,7 @@ def correct(client: Client, details: Details, opened_with: str, by: User, at: da
 
     The same correction made twice is one. Raises NumberTaken or ChangedMeanwhile, and then nothing is stored.
     """
+    _wait_for_turn()
     user = User.objects.select_for_update().get(pk=client.user_id)
     old_number = user.telephone
     if old_number not in (opened_with, details.telephone):
@@ -63,14 +64,19 @@ def correct(client: Client, details: Details, opened_with: str, by: User, at: da
         raise ChangedMeanwhile(old_number, last.by if last else None)
     if old_number != details.telephone:
         NumberChange.objects.create(client=client, old=old_number, new=details.telephone, by=by, at=at)
-        _take_away(old_number, user, at)
+        _take_away(old_number, details.telephone, user, at)
     _store(client, user, details)
 
 
-def _take_away(old_number: str, user: User, at: datetime) -> None:
-    """Keep whoever has the old number from what is the client's: what still waits, links, a password made by one."""
-    waiting = WhatsAppNotification.objects.filter(user=user, phone_number=old_number)
-    cancellation.cancel(waiting, CancelReason.WRONG_NUMBER, at)
+def _wait_for_turn() -> None:
+    """Correct one number at a time: two agents who swap two numbers would wait for each other for ever."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('correction of a number', 0))")
+
+
+def _take_away(old_number: str, new_number: str, user: User, at: datetime) -> None:
+    """Keep whoever has the old number from what is the client's: messages, links, a password made by one."""
+    corrections.move_away(user, old_number, new_number, at)
     if is_strangers(old_number) or not user.has_usable_password():
         # Another unusable password: links that were made for the one before open nothing.
         user.set_unusable_password()

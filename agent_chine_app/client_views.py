@@ -175,13 +175,12 @@ class ResendView(ClientMixin):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         client, at = self.client(pk), timezone.now()
-        try:
-            again = corrections.say_again(client_corrections.missed(client, self._old_number(), at), at)
-        except ValueError as error:
-            messages.error(request, str(error))
-        else:
-            ring_for_all_after_commit(again)
-            self._tell_how_many(client, len(again))
+        said = corrections.say_again(client_corrections.missed(client, self._old_number(), at), at)
+        ring_for_all_after_commit(said.new)
+        for refusal in dict.fromkeys(said.refusals):
+            messages.error(request, refusal)
+        if said.new or not said.refusals:
+            self._tell_how_many(client, len(said.new))
         return self.to_page_of(client)
 
     def _tell_how_many(self, client: Client, count: int) -> None:

@@ -7,10 +7,11 @@ parcel has a rank, so that what waits is cancelled as soon as a newer message sa
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
-from django.utils import formats, translation
+from django.utils import formats, timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -25,6 +26,7 @@ NAMED_AT_MOST = 12
 # The highest that is added to a rank: below the distance of two ranks.
 REPEATS_AT_MOST = 9
 Rank = Colis.Rank
+BAMAKO = ZoneInfo("Africa/Bamako")
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,10 @@ class Occasion:
 
 
 def shipping(lot: Lot, office: str, by: User | None) -> Occasion:
-    """The lot has left China."""
+    """The lot leaves, or has left, China: of its parcels, those that are not lost, nor there already."""
+    leaving = _of(lot).filter(status__in=[Colis.Status.RECEIVED, Colis.Status.SHIPPED])
     tellings = [
-        _telling(client, "envoi_parti", colis, _ranks(colis, Rank.SHIPPED)) for client, colis in _by_client(_of(lot))
+        _telling(client, "envoi_parti", colis, _ranks(colis, Rank.SHIPPED)) for client, colis in _by_client(leaving)
     ]
     return Occasion(_event(SHIPPED, office, f"shipped:{lot.pk}", by, lot), tellings)
 
@@ -66,7 +69,7 @@ def delay(lot: Lot, office: str, expected_on: date, request_id: uuid.UUID, by: U
     tellings = []
     for client, colis in _by_client(_of(lot).filter(status=Colis.Status.SHIPPED)):
         with translation.override(client.user.language):
-            day = formats.date_format(expected_on, "DATE_FORMAT")
+            day = day_in_words(expected_on)
         ranks = _ranks(colis, Rank.SHIPPED, times)
         tellings.append(_telling(client, "envoi_retarde", colis, ranks, date=day))
     return Occasion(_event(DELAYED, office, f"delayed:{lot.pk}:{request_id}", by, lot), tellings)
@@ -82,7 +85,10 @@ def arrival(lot: Lot, news: Iterable[Colis], office: str, by: User | None) -> Oc
     news = list(news)
     concerned = {colis.client_id for colis in news}
     tellings = [
-        _arrival_telling(client, colis, times) for client, colis in _by_client(_of(lot).filter(client__in=concerned))
+        _arrival_telling(client, colis, times)
+        for client, colis in _by_client(_of(lot).filter(client__in=concerned))
+        # Nothing is there when it was handed over, or lost again, meanwhile.
+        if any(one.is_in_storage for one in colis)
     ]
     # A parcel is news once; how often the lot was announced is forgotten with the oldest announcements.
     key = f"arrived:{lot.pk}:{min((colis.pk for colis in news), default=0)}"
@@ -100,12 +106,14 @@ def _arrival_telling(client: Client, colis: Sequence[Colis], times: int) -> Tell
     return _telling(client, "envoi_arrive_en_partie", here, ranks, reste=rest)
 
 
-def reminder(stored: Iterable[Colis], office: str, on: date, at: datetime) -> Occasion:
+def reminder(stored: Iterable[Colis], office: str, on: date) -> Occasion:
     """These parcels wait for their clients; at most one such message a day for each client."""
     tellings = []
     for client, colis in _by_client(stored):
-        days = max((at - one.arrived_at).days for one in colis if one.arrived_at)
-        tellings.append(_telling(client, "rappel_retrait", colis, _ranks(colis, Rank.REMINDER), jours=str(days)))
+        since = min(timezone.localdate(one.arrived_at, BAMAKO) for one in colis if one.arrived_at)
+        with translation.override(client.user.language):
+            day = day_in_words(since)
+        tellings.append(_telling(client, "rappel_retrait", colis, _ranks(colis, Rank.REMINDER), date=day))
     return Occasion(_event(REMINDER, office, f"reminder:{on:%Y-%m-%d}", None), tellings)
 
 
@@ -128,6 +136,13 @@ def handed_over_with(office: str, request_id: uuid.UUID) -> list[str]:
 
 def _handing_over_key(request_id: uuid.UUID) -> str:
     return f"handed_over:{request_id}"
+
+
+def day_in_words(day: date) -> str:
+    """The day in the current language: “3 décembre 2026”, and “1er décembre 2026”, which Django does not know."""
+    text = formats.date_format(day, "DATE_FORMAT")
+    is_first_in_french = day.day == 1 and (translation.get_language() or "").startswith("fr")
+    return text.replace("1 ", "1er ", 1) if is_first_in_french else text
 
 
 def in_words(colis: Sequence[Colis]) -> str:

@@ -1,6 +1,7 @@
 """What the Mali office does with parcels: receive them, announce them, keep them, hand them over."""
 
 import enum
+import logging
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,11 @@ from accounts.models import User
 from agent_chine_app import events
 from agent_chine_app.models import Client, Colis, ColisStep, Lot
 from agent_mali_app.apps import AgentMaliConfig
-from whatsapp_monitoring_app.services import announcements, calls
+from whatsapp_monitoring_app.models import CancelReason
+from whatsapp_monitoring_app.services import announcements, calls, cancellation
 from whatsapp_monitoring_app.tasks import announce
+
+logger = logging.getLogger(__name__)
 
 OFFICE = AgentMaliConfig.scope.office
 # Arrivals that nobody has announced for this long are announced by the beat.
@@ -124,7 +128,8 @@ def plan(lot: Lot) -> announcements.Plan:
 def tell(lot: Lot, by: User | None, at: datetime) -> announcements.Announced | None:
     """Owe each client whose parcels have arrived one message; None when all of them have been told."""
     lot = _locked(lot)
-    news = list(untold(lot))
+    # Locked, and in one order: a parcel that is handed over at this moment is no news any more.
+    news = list(untold(lot).select_for_update(of=("self",)).order_by("pk"))
     if not news:
         return None
     Colis.objects.filter(pk__in=[colis.pk for colis in news]).update(arrival_told_at=at)
@@ -143,7 +148,16 @@ def tell_forgotten(at: datetime) -> int:
     stored = Colis.objects.in_storage().filter(arrival_told_at=None, lot__isnull=False)
     quiet = stored.values("lot").annotate(last=Max("arrived_at")).filter(last__lt=at - FORGOTTEN_AFTER)
     lots = list(Lot.objects.filter(pk__in=quiet.values("lot")))
-    return sum(1 for lot in lots if tell(lot, None, at))
+    return sum(1 for lot in lots if _tell_alone(lot, at))
+
+
+def _tell_alone(lot: Lot, at: datetime) -> bool:
+    """Whether there was something to tell. A lot that goes wrong does not keep the others from being told."""
+    try:
+        return tell(lot, None, at) is not None
+    except Exception:
+        logger.exception("The arrivals of lot %s could not be announced", lot)
+        return False
 
 
 def plan_delay(lot: Lot, expected_on: date) -> announcements.Plan:
@@ -197,6 +211,11 @@ def lose(colis: Colis, by: User, at: datetime, note: str = "") -> bool:
     # The lot before its parcels, as in `receive`: two people who lock in different orders would wait for each other.
     lot = _locked(colis.lot) if colis.lot else None
     lost = Colis.objects.filter(pk=colis.pk).move(Status.LOST, by, at, note)
+    for one in lost:
+        # “Come and fetch it” must not leave any more.
+        cancellation.cancel_older_about(
+            one.client.user, [one.subject], Colis.Rank.HANDED_OVER, CancelReason.PERSON, at
+        )
     if lost and lot:
         _note_completion(lot, at)
     return bool(lost)
@@ -215,7 +234,10 @@ def hand_over(
     given = theirs.move(Status.HANDED_OVER, by, at, handed_over_at=at, handed_over_to=to.strip())
     if not given:
         return _given_before(client, request_id)
-    calls.close([colis.subject for colis in given], client.user, by, at)
+    subjects = [colis.subject for colis in given]
+    # Whatever becomes of the message about it.
+    cancellation.cancel_older_about(client.user, subjects, Colis.Rank.HANDED_OVER, CancelReason.SUPERSEDED, at)
+    calls.close(subjects, client.user, by, at)
     occasion = events.handing_over(given, to.strip(), OFFICE, request_id, by)
     if not announce(occasion.event, occasion.tellings).is_new:
         raise ArrivalRefusal(_("This page was used already. Look for the client again, and tick what is left."))

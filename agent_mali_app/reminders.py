@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -11,12 +10,11 @@ from django.db.models import Count, Q, QuerySet
 from agent_chine_app import events
 from agent_chine_app.models import Client, Colis
 from agent_mali_app.apps import AgentMaliConfig
-from whatsapp_monitoring_app.models import WhatsAppMute, WhatsAppOptOut, WhatsAppSubject, WhatsAppWrongNumber
-from whatsapp_monitoring_app.models.subjects import NOT_TOLD
+from whatsapp_monitoring_app.models import Status, WhatsAppMute, WhatsAppOptOut, WhatsAppSubject, WhatsAppWrongNumber
 from whatsapp_monitoring_app.tasks import announce
 
 OFFICE = AgentMaliConfig.scope.office
-BAMAKO = ZoneInfo("Africa/Bamako")
+BAMAKO = events.BAMAKO
 
 
 @transaction.atomic
@@ -30,7 +28,7 @@ def remind(at: datetime) -> int:
     colis = list(stored.select_for_update(of=("self",)).select_related("client__user").order_by("pk"))
     if not colis:
         return 0
-    occasion = events.reminder(colis, OFFICE, _day(at), at)
+    occasion = events.reminder(colis, OFFICE, _day(at))
     announced = announce(occasion.event, occasion.tellings)
     Colis.objects.filter(pk__in=[one.pk for one in colis]).update(reminded_at=at)
     return len(announced.notifications)
@@ -60,7 +58,7 @@ def counts(colis: Collection[Colis]) -> Mapping[str, int]:
     told = WhatsAppSubject.objects.filter(
         name__in=[one.subject for one in colis], notification__message_type=events.REMINDER.message_type
     )
-    sent = told.exclude(notification__status__in=NOT_TOLD)
+    sent = told.exclude(notification__status__in=[Status.FAILED, Status.CANCELLED])
     return dict(sent.values_list("name").annotate(Count("pk")).order_by("name"))
 
 

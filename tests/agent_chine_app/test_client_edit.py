@@ -1,5 +1,6 @@
 """Putting a client's details right, and sending again what a wrong number kept from them."""
 
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from accounts import first_password
 from accounts.models import User
+from agent_chine_app.client_creation import tell
 from agent_chine_app.client_management import create_client
 from agent_chine_app.models import Client, NumberChange
 from tests import rows
@@ -19,6 +21,8 @@ from tests.stack import Stack
 from tests.test_screens import LANGUAGES, Suspects
 from tests.waiting import eventually
 from whatsapp_monitoring_app.models import CancelReason, Status, WhatsAppNotification, WhatsAppWrongNumber
+from whatsapp_monitoring_app.providers.content import Unsendable
+from whatsapp_monitoring_app.services import cancellation, rendering, retries
 
 OLD = "+22376123456"
 NEW = "+22366554433"
@@ -356,3 +360,39 @@ def test_a_first_link_for_a_shared_telephone_asks_whether_the_client_has_it_in_h
     assert not WhatsAppNotification.objects.exists()
     agent.post(page(client, "new-link/"), {**request_id, "is_in_hand": "on"})
     assert WhatsAppNotification.objects.count() == 1
+
+
+def test_a_first_password_link_never_goes_to_the_old_number_once_the_client_has_another(
+    client: Client, agent: Browser
+):
+    tell(client)
+    waiting = WhatsAppNotification.objects.get()
+    WhatsAppNotification.objects.update(status=Status.FAILED, failed_at=timezone.now(), next_attempt_at=None)
+    save(agent, client, telephone=NEW)
+
+    waiting.refresh_from_db()
+    with pytest.raises(retries.NotRetryable, match="number"):
+        retries.retry(waiting, None, timezone.now())
+    with pytest.raises(Unsendable):
+        rendering.text_to_send(WhatsAppNotification.objects.get())
+
+
+def test_what_a_worker_had_in_its_hands_does_not_come_back_to_the_old_number(client: Client, agent: Browser):
+    held = miss(client, Status.SENDING, claim_id=uuid.uuid4(), claimed_until=timezone.now())
+    save(agent, client, telephone=NEW)
+    WhatsAppNotification.objects.filter(pk=held.pk).update(
+        status=Status.PENDING, claimed_until=None, next_attempt_at=timezone.now()
+    )
+
+    assert cancellation.still_wanted().claim(held.pk, timezone.now()) is None
+    assert cancellation.cancel_all_to_strangers(timezone.now()) == 1
+
+
+def test_a_number_that_was_right_after_all_is_written_to_again(client: Client, agent: Browser):
+    old = client.user.telephone
+    save(agent, client, telephone=NEW)
+    client = Client.objects.get(pk=client.pk)
+    save(agent, client, opened_with=NEW, telephone=old)
+
+    message = miss(Client.objects.get(pk=client.pk), Status.PENDING, phone_number=old)
+    assert cancellation.still_wanted().filter(pk=message.pk).exists()

@@ -237,7 +237,7 @@ def test_of_a_file_of_bad_lines_nobody_can_be_brought_in_and_its_lines_are_paged
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "empty"),
+        (b"", "vide"),
         (HEADING.encode(), "no client below"),
         (b"x" * (2 * 1024 * 1024 + 100_000), "2 MB"),
         ("\n".join([HEADING, *[line(1)] * 5001]).encode(), "5,000 lines"),

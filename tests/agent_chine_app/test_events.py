@@ -92,8 +92,8 @@ def test_a_delay_says_until_when(language: str, expected: str, lot: Lot):
 @pytest.mark.parametrize(
     ("language", "expected"),
     [
-        ("fr", "Bonjour Awa Keïta, arrivée à Bamako : {}. Vous pouvez venir les retirer à notre agence."),
-        ("en", "Hello Awa Keïta, arrived in Bamako: {}. You can fetch them at our office."),
+        ("fr", "Bonjour Awa Keïta, arrivée à Bamako : {}. À retirer à notre agence."),
+        ("en", "Hello Awa Keïta, arrived in Bamako: {}. Ready to be fetched at our office."),
         ("zh-hans", "Awa Keïta，您好！{}已到达巴马科，您可以到我们的网点领取。"),
     ],
 )
@@ -124,15 +124,15 @@ def test_an_arrival_in_part_says_what_is_still_on_its_way(language: str, rest: s
 @pytest.mark.parametrize(
     ("language", "expected"),
     [
-        ("fr", "Bonjour Awa Keïta, à retirer à notre agence de Bamako depuis 5 jours : {}."),
-        ("en", "Hello Awa Keïta, waiting for you at our office in Bamako for 5 days: {}."),
-        ("zh-hans", "Awa Keïta，您好！{}已在我们的巴马科网点存放 5 天，"),
+        ("fr", "Bonjour Awa Keïta, à retirer à notre agence de Bamako depuis le 17 novembre 2026 : {}."),
+        ("en", "Hello Awa Keïta, waiting for you at our office in Bamako since Nov. 17, 2026: {}."),
+        ("zh-hans", "Awa Keïta，您好！{}自 2026年11月17日 起存放在我们的巴马科网点，"),
     ],
 )
-def test_a_reminder_says_for_how_long(language: str, expected: str, lot: Lot):
+def test_a_reminder_says_since_when(language: str, expected: str, lot: Lot):
     stored = colis_of(client_who_reads(language), 2, lot, Status.READY)
 
-    (text,) = texts(events.reminder(stored, "agent_mali", NOW.date(), NOW))
+    (text,) = texts(events.reminder(stored, "agent_mali", NOW.date()))
     assert text.startswith(expected.format(TWO[language]))
 
 
@@ -178,7 +178,7 @@ def test_what_is_said_later_of_a_parcel_says_more(lot: Lot):
     Colis.objects.filter(pk=here[0].pk).update(status=Status.ARRIVED, arrived_at=NOW)
     here[0].refresh_from_db()
     (arrived,) = ranks(events.arrival(lot, here, "agent_mali", None))
-    (reminded,) = ranks(events.reminder(here, "agent_mali", NOW.date(), NOW))
+    (reminded,) = ranks(events.reminder(here, "agent_mali", NOW.date()))
     (handed_over,) = ranks(events.handing_over(here, "Moussa", "agent_mali", uuid.uuid4(), None))
 
     subject = here[0].subject

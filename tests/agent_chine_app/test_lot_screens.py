@@ -380,7 +380,7 @@ def test_the_lot_shows_who_was_forgotten_and_one_press_tells_them(lot: Lot, brow
 def test_the_count_on_the_lot_s_page_asks_for_itself_and_keeps_the_forgotten(lot: Lot, browser: Browser):
     lot = in_status(lot, Lot.Status.SHIPPED)
     Colis.objects.create(client=client(7), lot=lot, status=Colis.Status.SHIPPED)
-    live = f"{address('lot', lot)}?announcement={WhatsAppAnnouncement.objects.get().pk}"
+    live = f"{address('lot_details', lot)}?announcement={WhatsAppAnnouncement.objects.get().pk}"
     assert f'hx-get="{live}"' in browser.get(address("lot_details", lot)).content.decode()
 
     piece = browser.get(live, headers=HTMX).content.decode()

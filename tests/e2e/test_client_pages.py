@@ -90,8 +90,8 @@ def test_from_the_personal_link_to_my_parcels_and_the_preferences(
 
 def test_a_parcel_is_followed_without_an_account(phone: Page, aminata: Client, live_server: Any):
     colis = aminata.colis.filter(status=Colis.Status.READY).get()
-    phone.set_extra_http_headers({"Accept-Language": "en"})
     phone.goto(f"{live_server.url}/login/")
+    phone.get_by_role("button", name="English").click()
     phone.get_by_role("link", name="Follow a parcel without an account").click()
     look(phone, "search")
     phone.get_by_label("Tracking number").fill("TS 0000 0000")
@@ -105,6 +105,5 @@ def test_a_parcel_is_followed_without_an_account(phone: Page, aminata: Client, l
     expect(phone.get_by_role("main")).to_contain_text("It is in Bamako and can be fetched.")
     look(phone, "tracking")
 
-    phone.set_extra_http_headers({})
     phone.get_by_role("button", name="简体中文").click()
     expect(phone.locator("html")).to_have_attribute("lang", "zh-hans")

@@ -230,7 +230,7 @@ def test_a_corrected_number_is_told_and_the_announcement_knows(awa: User):
     change(old, status=Status.FAILED, next_attempt_at=None, failed_at=NOW, error_class="recipient_permanent")
     old_number = awa.telephone
     User.objects.filter(pk=awa.pk).update(telephone="+22366123456")
-    (again,) = corrections.say_again(corrections.in_vain(awa, old_number, NOW), NOW)
+    (again,) = corrections.say_again(corrections.in_vain(awa, old_number, NOW), NOW).new
 
     assert (again.phone_number, only_standing()) == ("+22366123456", Standing.WAITING)
     assert WhatsAppAddressee.objects.get().notification == again

@@ -8,7 +8,12 @@ from whatsapp_monitoring_app.models.bulks import WhatsAppBulk
 from whatsapp_monitoring_app.models.calls import WhatsAppCall
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.error_codes import WhatsAppErrorCode
-from whatsapp_monitoring_app.models.inbound import WhatsAppInbound, WhatsAppOptOut, WhatsAppWrongNumber
+from whatsapp_monitoring_app.models.inbound import (
+    WhatsAppFormerNumber,
+    WhatsAppInbound,
+    WhatsAppOptOut,
+    WhatsAppWrongNumber,
+)
 from whatsapp_monitoring_app.models.mutes import WhatsAppMute
 from whatsapp_monitoring_app.models.notifications import WhatsAppNotification
 from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt, WhatsAppWebhookLog
@@ -37,6 +42,7 @@ __all__ = [
     "WhatsAppBulk",
     "WhatsAppCall",
     "WhatsAppErrorCode",
+    "WhatsAppFormerNumber",
     "WhatsAppInbound",
     "WhatsAppMute",
     "WhatsAppNotification",

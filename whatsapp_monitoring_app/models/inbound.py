@@ -84,6 +84,26 @@ class WhatsAppOptOut(models.Model):
         return self.phone_number
 
 
+class WhatsAppFormerNumber(models.Model):
+    """A number that a person no longer has, or never had: what was meant for them does not go there any more."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name=_("person")
+    )
+    phone_number = models.CharField(_("telephone"), max_length=16, help_text=_("E.164"))
+    created_at = models.DateTimeField(_("created"))
+
+    class Meta:
+        verbose_name = _("former number")
+        verbose_name_plural = _("former numbers")
+        constraints = [
+            models.UniqueConstraint(name="a_number_is_left_once", fields=["user", "phone_number"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.phone_number
+
+
 class WhatsAppWrongNumber(models.Model):
     """A number at which somebody else answers than the person we meant: nothing is written to it any more."""
 

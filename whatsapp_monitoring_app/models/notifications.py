@@ -334,6 +334,8 @@ class WhatsAppNotification(models.Model):
             ),
             # The sweep for due and expired rows.
             models.Index(name="notification_due", fields=["next_attempt_at"], condition=Q(status__in=sorted(WAITING))),
+            # Deleting old rows: whether one of them is what another was sent again as.
+            models.Index(name="notification_resent_as", fields=["resent_as"], condition=Q(resent_as__isnull=False)),
             # Recovery of what a dead worker held, and of what nobody confirmed.
             models.Index(name="notification_held", fields=["claimed_until"], condition=Q(status=Status.SENDING)),
             # The call list, and how many people are on it: what may need a call, by person.

@@ -4,9 +4,14 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models.notifications import WhatsAppNotification
-from whatsapp_monitoring_app.models.statuses import REACHED, Status
+from whatsapp_monitoring_app.models.statuses import REACHED, CancelReason, Status
 
-NOT_TOLD = (Status.FAILED, Status.CANCELLED)
+# A person who does without a newer message has no use for an older one either.
+UNTOLD = models.Q(notification__status=Status.FAILED) | (
+    models.Q(notification__status=Status.CANCELLED) & ~models.Q(notification__cancel_reason=CancelReason.OPT_OUT)
+)
+SAME_NUMBER = models.Q(notification__phone_number=models.OuterRef("notification__phone_number"))
+SAME_PERSON = models.Q(notification__user=models.OuterRef("notification__user"))
 
 
 class WhatsAppSubject(models.Model):
@@ -34,7 +39,7 @@ class WhatsAppSubject(models.Model):
 
 
 def overtaken(newer: models.Q) -> models.Q:
-    """Notifications all of whose facts a newer message to the same number says more about.
+    """Notifications all of whose facts a newer message says more about.
 
     `newer` says, in the words of WhatsAppSubject, which of the newer messages count.
     """
@@ -42,7 +47,6 @@ def overtaken(newer: models.Q) -> models.Q:
         newer,
         name=models.OuterRef("name"),
         fact_rank__gt=models.OuterRef("fact_rank"),
-        notification__phone_number=models.OuterRef("notification__phone_number"),
     )
     facts: Any = WhatsAppSubject.objects.filter(
         notification=models.OuterRef("pk"),
@@ -56,10 +60,10 @@ def overtaken(newer: models.Q) -> models.Q:
 
 def superseded() -> models.Q:
     """Those that a newer message replaces: it will be told, or has been."""
-    return overtaken(~models.Q(notification__status__in=NOT_TOLD))
+    return overtaken(SAME_NUMBER & ~UNTOLD)
 
 
 def known_better() -> models.Q:
     """Those whose person has learnt more since: a newer message has arrived, or somebody told them."""
     reached = models.Q(notification__status__in=REACHED) | models.Q(notification__informed_at__isnull=False)
-    return overtaken(reached)
+    return overtaken((SAME_NUMBER | SAME_PERSON) & reached)

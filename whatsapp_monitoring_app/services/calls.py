@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
@@ -19,6 +19,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppAddressee,
     WhatsAppCall,
     WhatsAppNotification,
+    WhatsAppSubject,
 )
 from whatsapp_monitoring_app.models.announcements import AddresseeQuerySet
 from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
@@ -149,9 +150,19 @@ def _note(
     )
 
 
+@transaction.atomic
 def close(subjects: Collection[str], user: User, person: User, at: datetime) -> int:
-    """Note that the person was told in our office of these things: no call is needed about what failed to say so."""
-    open_ones = WhatsAppNotification.objects.filter(user=user, subjects__name__in=subjects, subjects__fact_rank__gt=0)
-    given_up = open_ones.filter(status__in=[Status.FAILED, Status.UNCONFIRMED, Status.CANCELLED])
+    """Note that the person was told in our office of these things: no call is needed about what failed to say so.
+
+    What also speaks of other things stays to be said. How many messages were not noted yet.
+    """
+    facts = WhatsAppSubject.objects.filter(notification=OuterRef("pk"), fact_rank__gt=0)
+    about_these = Q(Exists(facts.filter(name__in=subjects))) & ~Q(Exists(facts.exclude(name__in=subjects)))
+    given_up = WhatsAppNotification.objects.filter(
+        about_these, user=user, status__in=[Status.FAILED, Status.UNCONFIRMED, Status.CANCELLED]
+    )
+    untold = WhatsAppAddressee.objects.never_told().filter(user=user)
+    about_nothing_else = [addressee.pk for addressee in untold if set(addressee.about) <= set(subjects)]
+    inform_addressees(WhatsAppAddressee.objects.filter(pk__in=about_nothing_else), person, at)
     codes = list(given_up.values_list("pk", flat=True))
     return inform(WhatsAppNotification.objects.filter(pk__in=codes), person, at, InformedHow.IN_PERSON)

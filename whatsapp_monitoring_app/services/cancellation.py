@@ -9,6 +9,7 @@ from accounts.models import User
 from whatsapp_monitoring_app.models import (
     CancelReason,
     Status,
+    WhatsAppFormerNumber,
     WhatsAppMute,
     WhatsAppNotification,
     WhatsAppOptOut,
@@ -56,8 +57,16 @@ def cancel_refused_by(user: User, at: datetime) -> int:
     return cancel(WhatsAppNotification.objects.waiting().filter(_is_refused(), user=user), Reason.OPT_OUT, at)
 
 
+def cancel_older_about(user: User, names: Iterable[str], rank: int, reason: CancelReason, at: datetime) -> int:
+    """Cancel what waits to tell this person facts of a lower rank about these things and nothing else; how many."""
+    facts = WhatsAppSubject.objects.filter(notification=OuterRef("pk"), fact_rank__gt=0)
+    older = Q(name__in=list(names), fact_rank__lt=rank)
+    waiting = WhatsAppNotification.objects.waiting().filter(Exists(facts.filter(older)), user=user)
+    return cancel(waiting.exclude(Exists(facts.exclude(older))), reason, at)
+
+
 def cancel_all_to_strangers(at: datetime) -> int:
-    """Cancel what waits to go to a number at which somebody else answers; how many."""
+    """Cancel what waits to go to a number that is not its person's; how many."""
     return cancel(WhatsAppNotification.objects.waiting().filter(_is_to_a_stranger()), Reason.WRONG_NUMBER, at)
 
 
@@ -79,8 +88,17 @@ def is_to_a_stranger(notification: WhatsAppNotification) -> bool:
     return WhatsAppWrongNumber.objects.filter(phone_number=notification.phone_number).exists()
 
 
+def is_to_a_former_number(notification: WhatsAppNotification) -> bool:
+    """Whether its person has another number now."""
+    return WhatsAppFormerNumber.objects.filter(
+        user=notification.user_id, phone_number=notification.phone_number
+    ).exists()
+
+
 def _is_to_a_stranger() -> Q:
-    return Q(Exists(WhatsAppWrongNumber.objects.filter(phone_number=OuterRef("phone_number"))))
+    somebody_else = WhatsAppWrongNumber.objects.filter(phone_number=OuterRef("phone_number"))
+    moved = WhatsAppFormerNumber.objects.filter(user=OuterRef("user"), phone_number=OuterRef("phone_number"))
+    return Q(Exists(somebody_else)) | Q(Exists(moved))
 
 
 def _is_refused() -> Q:

@@ -1,6 +1,6 @@
 """A person's number was wrong: what went there in vain is said again, to the right one."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -13,6 +13,7 @@ from whatsapp_monitoring_app.models import (
     Form,
     Status,
     WhatsAppAddressee,
+    WhatsAppFormerNumber,
     WhatsAppNotification,
     WhatsAppWrongNumber,
 )
@@ -40,7 +41,9 @@ def in_vain(user: User, old_number: str, at: datetime, *, was_somebody_else: boo
         missed |= Q(status__in=[*GONE_ELSEWHERE, Status.UNCONFIRMED])
     theirs = WhatsAppNotification.objects.filter(user=user, phone_number=old_number, resent_as=None, informed_at=None)
     recent = theirs.filter(missed, created_at__gte=at - WORTH_SAYING)
-    return recent.exclude(message_type__in=message_types.TYPES_WITHOUT_CALL).exclude(superseded())
+    # Whoever has chosen a password needs no link for the first one.
+    useless = [*message_types.TYPES_WITHOUT_CALL, *(["account_creation"] if user.has_usable_password() else [])]
+    return recent.exclude(message_type__in=useless).exclude(superseded())
 
 
 @transaction.atomic
@@ -60,18 +63,42 @@ def forget_stranger(phone_number: str) -> bool:
 
 
 @transaction.atomic
-def say_again(missed: NotificationQuerySet, at: datetime) -> Sequence[WhatsAppNotification]:
-    """Owe each of these messages again, to its person's number of today; the new ones, for which nobody was rung.
+def move_away(user: User, old_number: str, new_number: str, at: datetime) -> None:
+    """The person has another number: whatever was meant for them does not go to the old one, now or later."""
+    WhatsAppFormerNumber.objects.get_or_create(user=user, phone_number=old_number, defaults={"created_at": at})
+    WhatsAppFormerNumber.objects.filter(user=user, phone_number=new_number).delete()
+    waiting = WhatsAppNotification.objects.filter(user=user, phone_number=old_number)
+    cancellation.cancel(waiting, CancelReason.WRONG_NUMBER, at)
 
-    Safe to repeat. Raises what outbox.post raises, and then nothing changes.
+
+@dataclass
+class SaidAgain:
+    """The messages that are new, for which nobody was rung, and why there is none for the others, a sentence each."""
+
+    new: list[WhatsAppNotification] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+
+@transaction.atomic
+def say_again(missed: NotificationQuerySet, at: datetime) -> SaidAgain:
+    """Owe each of these messages again, to its person's number of today. Safe to repeat.
+
+    One that cannot be sent any more, because its template is off for example, keeps none of the others.
     """
-    locked = missed.select_related("user", "template").select_for_update(of=("self",)).order_by("created_at")
-    return [again for notification in locked if (again := _again(notification, at))]
+    said = SaidAgain()
+    locked = missed.exclude(user=None).select_related("user", "template").select_for_update(of=("self",))
+    for notification in locked.order_by("created_at"):
+        try:
+            again = _again(notification, at)
+        except ValueError as error:
+            said.refusals.append(str(error))
+        else:
+            said.new += [again] if again else []
+    return said
 
 
 def _again(notification: WhatsAppNotification, at: datetime) -> WhatsAppNotification | None:
-    if notification.user is None:
-        return None
+    assert notification.user
     again, is_new = outbox.post(_draft_of(notification, notification.user), at)
     WhatsAppNotification.objects.filter(pk=notification.pk).update(resent_as=again)
     WhatsAppAddressee.objects.filter(notification=notification).update(notification=again)

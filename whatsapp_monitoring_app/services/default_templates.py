@@ -99,8 +99,8 @@ DEFAULTS: tuple[dict[str, Any], ...] = (
         "message_type": "",
         "variables": ["nom", "colis"],
         "samples": {"nom": "Aminata Coulibaly", "colis": "2 colis (TS1A2B3C4D, TS5E6F7G8H)"},
-        "text_fr": "Bonjour {nom}, arrivée à Bamako : {colis}. Vous pouvez venir les retirer à notre agence.",
-        "text_en": "Hello {nom}, arrived in Bamako: {colis}. You can fetch them at our office.",
+        "text_fr": "Bonjour {nom}, arrivée à Bamako : {colis}. À retirer à notre agence.",
+        "text_en": "Hello {nom}, arrived in Bamako: {colis}. Ready to be fetched at our office.",
         "text_zh_hans": "{nom}，您好！{colis}已到达巴马科，您可以到我们的网点领取。",
     },
     {
@@ -120,17 +120,17 @@ DEFAULTS: tuple[dict[str, Any], ...] = (
         "code": "rappel_retrait",
         "label": "Rappel de retrait",
         "message_type": "",
-        "variables": ["nom", "colis", "jours"],
+        "variables": ["nom", "colis", "date"],
         "samples": {
             "nom": "Aminata Coulibaly",
             "colis": "2 colis (TS1A2B3C4D, TS5E6F7G8H)",
-            "jours": "5",
+            "date": "17 novembre 2026",
         },
-        "text_fr": "Bonjour {nom}, à retirer à notre agence de Bamako depuis {jours} jours : {colis}. "
+        "text_fr": "Bonjour {nom}, à retirer à notre agence de Bamako depuis le {date} : {colis}. "
         "Venez quand vous voulez aux heures d’ouverture.",
-        "text_en": "Hello {nom}, waiting for you at our office in Bamako for {jours} days: {colis}. "
+        "text_en": "Hello {nom}, waiting for you at our office in Bamako since {date}: {colis}. "
         "Come whenever you like during opening hours.",
-        "text_zh_hans": "{nom}，您好！{colis}已在我们的巴马科网点存放 {jours} 天，请在营业时间前来领取。",
+        "text_zh_hans": "{nom}，您好！{colis}自 {date} 起存放在我们的巴马科网点，请在营业时间前来领取。",
     },
     {
         "code": "colis_remis",

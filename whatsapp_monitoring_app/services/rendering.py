@@ -4,6 +4,7 @@ from django.conf import settings
 
 from accounts import first_password
 from whatsapp_monitoring_app.models import WhatsAppNotification
+from whatsapp_monitoring_app.providers.content import Unsendable
 
 FIRST_PASSWORD_LINK = "{first_password_link}"  # noqa: S105 - a placeholder
 
@@ -14,8 +15,14 @@ def text_to_send(notification: WhatsAppNotification) -> str:
 
 
 def fill_secrets(notification: WhatsAppNotification, text: str) -> str:
-    """This text of the notification's, or this value of its template, with its secrets filled in."""
+    """This text of the notification's, or this value of its template, with its secrets filled in.
+
+    Raises content.Unsendable.
+    """
     if notification.is_secret and notification.user and FIRST_PASSWORD_LINK in text:
+        if notification.user.telephone != notification.phone_number:
+            # The last door: a fresh link opens the account to whoever reads it.
+            raise Unsendable("phone_number", "is not the person’s any more: their link does not go there")
         text = text.replace(FIRST_PASSWORD_LINK, first_password.link_for(notification.user))
     return text
 

@@ -39,6 +39,8 @@ def retry(
             _("Only a failed message can be retried; this one is: %(status)s.")
             % {"status": notification.get_status_display()}
         )
+    if cancellation.is_to_a_former_number(notification):
+        raise NotRetryable(_("This person has another number now. Send the message again from their own page."))
     if cancellation.is_to_a_stranger(notification):
         raise NotRetryable(_("Somebody else answers at this number. Correct the person’s number first."))
     if cancellation.is_refused(notification):
