@@ -13,7 +13,7 @@ from accounts import phones
 from accounts.models import User
 from agent_chine_app.models import Client, NumberChange
 from whatsapp_monitoring_app.models import CancelReason, WhatsAppWrongNumber
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.services import corrections
 
 OF_THE_ACCOUNT = ("first_name", "last_name", "telephone", "email", "language")

@@ -8,7 +8,7 @@ from django.db.models import Count, Q, QuerySet
 
 from agent_chine_app.models import Client, Colis
 from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppOptOut, WhatsAppWrongNumber
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 
 UNDER_WAY = {
     "on_the_way": [Colis.Status.RECEIVED, Colis.Status.SHIPPED],

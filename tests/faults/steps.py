@@ -14,7 +14,7 @@ import urllib3.connection
 
 from tests.faults.orders import FOLDER_VARIABLE, Orders, Step
 from whatsapp_monitoring_app.models import WhatsAppReceipt
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.providers import transport
 from whatsapp_monitoring_app.services import delivery, receipts
 

@@ -35,7 +35,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppWebhookLog,
     WhatsAppWrongNumber,
 )
-from whatsapp_monitoring_app.models.notifications import LEASE
+from whatsapp_monitoring_app.models.notification_queries import LEASE
 from whatsapp_monitoring_app.providers.base import Kind, ReceiptEvent
 from whatsapp_monitoring_app.providers.transport import NoAnswer
 from whatsapp_monitoring_app.services import bulks, cleanup, drafts, receipts, recovery

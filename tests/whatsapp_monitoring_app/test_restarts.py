@@ -10,7 +10,7 @@ from django.db import connection
 from tests.whatsapp_monitoring_app.scripts import NOW, Provider, accepted, attempt, post, refused, snapshot
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppSender
-from whatsapp_monitoring_app.models.notifications import LEASE
+from whatsapp_monitoring_app.models.notification_queries import LEASE
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 from whatsapp_monitoring_app.providers.transport import NoAnswer
 from whatsapp_monitoring_app.services import delivery

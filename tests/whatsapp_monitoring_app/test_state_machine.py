@@ -41,7 +41,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppOptOut,
     WhatsAppSender,
 )
-from whatsapp_monitoring_app.models.notifications import LEASE
+from whatsapp_monitoring_app.models.notification_queries import LEASE
 from whatsapp_monitoring_app.models.statuses import FINAL, MOVES, REACHED, WAITING
 from whatsapp_monitoring_app.providers.base import (
     HttpAnswer,

@@ -9,7 +9,7 @@ from django.db import connection
 from tests.whatsapp_monitoring_app.scripts import NOW, Provider, accepted, attempt, change, post, post_in
 from ts_air_cargo.celery import drop_dead_connections
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppWebhookLog
-from whatsapp_monitoring_app.models.notifications import LEASE
+from whatsapp_monitoring_app.models.notification_queries import LEASE
 from whatsapp_monitoring_app.providers.base import ProviderError
 from whatsapp_monitoring_app.providers.transport import NoAnswer
 from whatsapp_monitoring_app.services import delivery, recovery, verdicts

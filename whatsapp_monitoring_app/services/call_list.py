@@ -24,7 +24,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppWrongNumber,
 )
 from whatsapp_monitoring_app.models.announcements import AddresseeQuerySet
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import calls, explanations
 from whatsapp_monitoring_app.services.calls import Errands

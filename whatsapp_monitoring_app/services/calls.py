@@ -22,7 +22,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSubject,
 )
 from whatsapp_monitoring_app.models.announcements import AddresseeQuerySet
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.models.subjects import known_better
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import corrections, message_types

@@ -16,7 +16,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSubject,
     WhatsAppWrongNumber,
 )
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.models.subjects import superseded
 from whatsapp_monitoring_app.services import message_types
 

@@ -17,7 +17,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppNotification,
     WhatsAppWrongNumber,
 )
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.models.subjects import superseded
 from whatsapp_monitoring_app.services import cancellation, message_types, outbox

@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import Standing, WhatsAppAddressee, WhatsAppAnnouncement, WhatsAppNotification
 from whatsapp_monitoring_app.models.announcements import GAPS
-from whatsapp_monitoring_app.models.notifications import is_late, waits_for_template
+from whatsapp_monitoring_app.models.notification_queries import is_late, waits_for_template
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import call_list, statistics
 from whatsapp_monitoring_app.services.call_list import Entry, Person

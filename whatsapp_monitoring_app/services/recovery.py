@@ -25,7 +25,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSender,
     WhatsAppWebhookLog,
 )
-from whatsapp_monitoring_app.models.notifications import LEASE, NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import LEASE, NotificationQuerySet
 from whatsapp_monitoring_app.providers.base import ProviderError, Uncertain
 from whatsapp_monitoring_app.services import bulks, cancellation, delivery, message_types, receipts, routing, verdicts
 from whatsapp_monitoring_app.services.verdicts import Context

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from whatsapp_monitoring_app.models import Status, Trigger, WhatsAppNotification
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.services import cancellation, outbox, quiet_hours
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppReceipt
-from whatsapp_monitoring_app.models.notifications import (
+from whatsapp_monitoring_app.models.notification_queries import (
     NotificationQuerySet,
     delivery_unknown,
     failed_to_handle,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from whatsapp_monitoring_app.models import WhatsAppTemplate
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 
 # Different refusals of one template that people are shown.
 REASONS = 3

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.services import morning, statistics
 

@@ -16,7 +16,7 @@ from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
 
 from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppNotification
-from whatsapp_monitoring_app.models.notifications import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import call_list
 
