@@ -1,9 +1,10 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from agent_chine_app.models import Client, ClientCreation, Colis, ColisStep, Lot, NumberChange
+from agent_chine_app.models import Client, ClientCreation, ClientImport, Colis, ColisStep, Lot, NumberChange
 from whatsapp_monitoring_app.admin import ReadOnly
 
 
@@ -63,6 +64,17 @@ class ColisAdmin(Registered, admin.ModelAdmin[Colis]):
 class ClientCreationAdmin(ReadOnly, admin.ModelAdmin[ClientCreation]):
     list_display = ("created_at", "telephone", "last_name", "status", "step", "error")
     list_filter = ("status",)
+
+
+@admin.register(ClientImport)
+class ClientImportAdmin(ReadOnly, admin.ModelAdmin[ClientImport]):
+    list_display = ("created_at", "file_name", "status", "new_count", "known_count", "bad_count", "requested_by")
+    list_filter = ("status",)
+    # Thousands of people, whom the import's own pages show.
+    exclude = ("lines", "errors")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ClientImport]:
+        return ClientImport.objects.light()
 
 
 @admin.register(NumberChange)

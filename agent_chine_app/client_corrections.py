@@ -51,9 +51,12 @@ class ChangedMeanwhile(ValueError):
 
 
 @transaction.atomic
-def correct(client: Client, details: Details, opened_with: str, by: User, at: datetime) -> None:
+def correct(
+    client: Client, details: Details, opened_with: str, by: User, at: datetime, *, old_is_strangers: bool = False
+) -> None:
     """Store these details. `opened_with` is the number that `by` saw when they began.
 
+    With `old_is_strangers` somebody else answers at the number that changes: nothing more is written to it.
     The same correction made twice is one. Raises NumberTaken or ChangedMeanwhile, and then nothing is stored.
     """
     _wait_for_turn()
@@ -63,6 +66,8 @@ def correct(client: Client, details: Details, opened_with: str, by: User, at: da
         last = client.number_changes.first()
         raise ChangedMeanwhile(old_number, last.by if last else None)
     if old_number != details.telephone:
+        if old_is_strangers:
+            corrections.note_stranger(old_number, by, at)
         NumberChange.objects.create(client=client, old=old_number, new=details.telephone, by=by, at=at)
         _take_away(old_number, details.telephone, user, at)
     _store(client, user, details)

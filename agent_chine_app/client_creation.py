@@ -15,6 +15,7 @@ from accounts.models import User
 from agent_chine_app.apps import AgentChineConfig
 from agent_chine_app.client_management import create_client
 from agent_chine_app.models import Client, ClientCreation, ClientImport
+from whatsapp_monitoring_app.services import quiet_hours
 from whatsapp_monitoring_app.services.drafts import UNSTORABLE
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 from whatsapp_monitoring_app.tasks import send_whatsapp_async
@@ -125,9 +126,15 @@ def _tell_once(code: uuid.UUID, at: datetime) -> None:
     if creation.is_finished or creation.client is None:
         return  # finished by another run, while this one waited for the lock
     if not creation.client.user.has_usable_password() and _is_to_tell(creation):
-        # The many of an import do not go before what one person waits for.
-        creation.notification_code = tell(creation.client, priority=5 if creation.batch_id else 1)
+        creation.notification_code = _tell_of_many(creation.client, at) if creation.batch_id else tell(creation.client)
     creation.succeed(at)
+
+
+def _tell_of_many(client: Client, at: datetime) -> uuid.UUID:
+    """Nobody waits for the message of an import: it wakes no one, and does not go before what one person waits for."""
+    hours, number = settings.WHATSAPP_QUIET_HOURS, client.user.telephone
+    wakes_up_at = quiet_hours.end_of_quiet(at, quiet_hours.zone_of(number, client.user), hours) if hours else at
+    return tell(client, priority=5, not_before=wakes_up_at if wakes_up_at > at else None)
 
 
 def _is_to_tell(creation: ClientCreation) -> bool:
@@ -148,7 +155,9 @@ def tell_again(client: Client, request_id: uuid.UUID) -> uuid.UUID:
     return tell(client, f"account_creation:{client.pk}:{request_id}")
 
 
-def tell(client: Client, idempotency_key: str = "", *, priority: int = 1) -> uuid.UUID:
+def tell(
+    client: Client, idempotency_key: str = "", *, priority: int = 1, not_before: datetime | None = None
+) -> uuid.UUID:
     """Owe the client the message that carries their first-password link, once for each key; the notification's code.
 
     Without a key it is their first one.
@@ -170,5 +179,6 @@ def tell(client: Client, idempotency_key: str = "", *, priority: int = 1) -> uui
         subject=f"client:{client.pk}",
         is_secret=True,
         idempotency_key=idempotency_key or f"account_creation:{client.pk}",
+        not_before=not_before,
     )
     return uuid.UUID(task.id)

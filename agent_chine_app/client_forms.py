@@ -48,6 +48,14 @@ class ClientEditForm(forms.Form):
     opened_with = forms.CharField(widget=forms.HiddenInput, max_length=16)
     first_name = forms.CharField(label=gettext_lazy("First name"), max_length=150)
     last_name = forms.CharField(label=gettext_lazy("Last name"), max_length=150)
+    old_is_strangers = forms.BooleanField(
+        label=gettext_lazy("Somebody else answers at the old number"),
+        required=False,
+        help_text=gettext_lazy(
+            "Counts only when you change the number: nothing more is written to the old one, a password chosen there "
+            "is taken away, and what arrived there can be sent again."
+        ),
+    )
     email = forms.EmailField(label=gettext_lazy("E-mail"), required=False, max_length=254)
     language = forms.ChoiceField(label=gettext_lazy("Language of the messages"), choices=settings.LANGUAGES)
     country = forms.ChoiceField(label=gettext_lazy("Country"), choices=Client.Country.choices, required=False)
@@ -63,7 +71,7 @@ class ClientEditForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=gettext_lazy("For the agents; clients never see it."),
     )
-    field_order = ("opened_with", "first_name", "last_name", "telephone")
+    field_order = ("opened_with", "first_name", "last_name", "telephone", "old_is_strangers")
 
     def __init__(self, country: str, data: Any = None, **options: Any) -> None:
         super().__init__(data, **options)

@@ -113,6 +113,14 @@ def _write_creations(code: uuid.UUID) -> None:
     batch.save(update_fields=["lines"])
 
 
+@transaction.atomic
+def forget(before: datetime) -> int:
+    """Delete the imports and creations that were over before this moment, with the people in them; how many rows."""
+    _imports_with_creations, counts = ClientImport.objects.forgettable(before).delete()
+    creations, _counts = ClientCreation.objects.forgettable(before).delete()
+    return sum(counts.values()) + creations
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far an import is: clients of it, and messages to them."""

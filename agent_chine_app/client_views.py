@@ -1,6 +1,7 @@
 """The clients: found, looked at and put right, in every office whose agents speak with them."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -18,7 +19,12 @@ from agent_chine_app import client_corrections, client_rows
 from agent_chine_app.client_corrections import ChangedMeanwhile, Details, NumberTaken
 from agent_chine_app.client_forms import ClientEditForm, NewLinkForm, as_initial
 from agent_chine_app.models import Client
-from whatsapp_monitoring_app.models import WhatsAppInbound, WhatsAppOptOut, WhatsAppWrongNumber
+from whatsapp_monitoring_app.models import (
+    WhatsAppInbound,
+    WhatsAppNotification,
+    WhatsAppOptOut,
+    WhatsAppWrongNumber,
+)
 from whatsapp_monitoring_app.services import corrections
 from whatsapp_monitoring_app.tasks import ring_for_all_after_commit
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
@@ -121,9 +127,10 @@ class ClientEditView(ClientMixin):
         if not form.is_valid():
             return self._show(client, form, status=422)
         values = dict(form.cleaned_data)
-        opened_with = values.pop("opened_with")
+        opened_with, is_strangers = values.pop("opened_with"), values.pop("old_is_strangers")
+        details, at = Details(**values), timezone.now()
         try:
-            client_corrections.correct(client, Details(**values), opened_with, self.person, timezone.now())
+            client_corrections.correct(client, details, opened_with, self.person, at, old_is_strangers=is_strangers)
         except NumberTaken as error:
             self._name_owner(form, error)
             return self._show(client, form, status=422)
@@ -180,19 +187,30 @@ class ResendView(ClientMixin):
         for refusal in dict.fromkeys(said.refusals):
             messages.error(request, refusal)
         if said.new or not said.refusals:
-            self._tell_how_many(client, len(said.new))
+            self._tell_how_many(client, said.new)
         return self.to_page_of(client)
 
-    def _tell_how_many(self, client: Client, count: int) -> None:
-        if not count:
+    def _tell_how_many(self, client: Client, again: Sequence[WhatsAppNotification]) -> None:
+        count = sum(notification.is_waiting for notification in again)
+        if not again:
             messages.info(self.request, _("There was nothing left to send again."))
-            return
+        if count:
+            text = ngettext(
+                "%(count)d message is on its way to %(client)s.",
+                "%(count)d messages are on their way to %(client)s.",
+                count,
+            )
+            messages.success(self.request, text % {"count": count, "client": client})
+        if len(again) > count:
+            self._tell_how_many_cannot_leave(len(again) - count)
+
+    def _tell_how_many_cannot_leave(self, count: int) -> None:
         text = ngettext(
-            "%(count)d message is on its way to %(client)s.",
-            "%(count)d messages are on their way to %(client)s.",
+            "%(count)d message cannot be sent on WhatsApp: the list of messages below says why.",
+            "%(count)d messages cannot be sent on WhatsApp: the list of messages below says why.",
             count,
         )
-        messages.success(self.request, text % {"count": count, "client": client})
+        messages.warning(self.request, text % {"count": count})
 
     def _old_number(self) -> str:
         return self.request.GET.get("from", "").replace("\x00", "").strip()

@@ -30,12 +30,14 @@ class ColisCreateView(ScopedMixin):
         if not form.is_valid():
             form.ask_for_photo_again()
             return self._show(form, status=422)
-        colis = registration.register(form.draft(), form.cleaned_data["photo"], self.person)
-        messages.success(
-            request,
-            _("Parcel %(number)s is registered; %(client)s will be told on WhatsApp.")
-            % {"number": colis.numero_suivi, "client": colis.client},
-        )
+        colis, why_untold = registration.register(form.draft(), form.cleaned_data["photo"], self.person)
+        names = {"number": colis.numero_suivi, "client": colis.client, "reason": why_untold}
+        if why_untold:
+            text = _("Parcel %(number)s is registered; %(client)s cannot be told on WhatsApp: %(reason)s")
+            messages.warning(request, text % names)
+        else:
+            text = _("Parcel %(number)s is registered; %(client)s will be told on WhatsApp.")
+            messages.success(request, text % names)
         return redirect(f"{self.office.office}:colis_details", pk=colis.pk)
 
     def _candidates(self) -> list[Client]:

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from agent_chine_app import lots
 from agent_chine_app.lot_forms import LotForm, ShipForm
 from agent_chine_app.models import Colis, Lot
-from whatsapp_monitoring_app.views.announcements import say_made
+from whatsapp_monitoring_app.views.announcements import count_told, say_made, say_untold
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
 ROWS_PER_PAGE = 25
@@ -264,13 +264,14 @@ class LotShipView(LotMixin):
             announced = lots.ship(lot, self.person, timezone.now(), form.cleaned_data["expected_on"])
         except lots.LotRefusal as refusal:
             return self.refuse(refusal, pk)
-        count = announced.announcement.addressees.count()
+        count, untold_count = count_told(announced)
         text = ngettext(
             "Lot %(lot)s has left. %(count)d client is told: the result shows below.",
             "Lot %(lot)s has left. %(count)d clients are told: the result shows below.",
             count,
         )
         messages.success(request, text % {"lot": lot, "count": count})
+        say_untold(request, untold_count)
         return redirect(self.address(pk))
 
     def _show(self, lot: Lot, form: ShipForm, status: int = 200) -> HttpResponse:
@@ -298,5 +299,5 @@ class LotCompleteView(LotMixin):
             announced = lots.complete(self.lot(pk), self.person)
         except lots.LotRefusal as refusal:
             return self.refuse(refusal, pk)
-        say_made(request, len(announced.notifications), announced.announcement)
+        say_made(request, announced.notifications, announced.announcement)
         return redirect(self.address(pk))

@@ -1,11 +1,23 @@
 """What the China office tells its clients about their parcels."""
 
+from collections.abc import Callable
+
 from celery.result import AsyncResult
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from agent_chine_app.models import Colis
+from whatsapp_monitoring_app.models import Status, WhatsAppNotification
 from whatsapp_monitoring_app.tasks import send_whatsapp_async
+
+
+def tell(colis: Colis, notify: Callable[[Colis], "AsyncResult[str]"]) -> str:
+    """Tell the client of this parcel; why no message can leave, in words, or "" when one does."""
+    try:
+        notification = WhatsAppNotification.objects.get(pk=notify(colis).id)
+    except ValueError as error:  # nothing was written: the number is no good any more, for example
+        return str(error)
+    return notification.get_cancel_reason_display() if notification.status == Status.CANCELLED else ""
 
 
 def notify_colis_created(colis: Colis) -> "AsyncResult[str]":

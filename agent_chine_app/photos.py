@@ -8,12 +8,15 @@ from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from PIL import ExifTags, Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 LONG_SIDE = 1600  # pixels
 QUALITY = 80
 # More than telephones make; a file of a few bytes can claim to be any size, and is not unpacked above this one.
 MOST_PIXELS = 52_000_000
+# What is no JPEG is unpacked in full.
+MOST_PIXELS_IN_FULL = 24_000_000
 # What stands behind “ftyp” in the files of iPhones and of their like.
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 # How to turn a photo whose camera was held like this.
@@ -33,7 +36,7 @@ class PhotoRefusal(ValueError):
 
 
 def to_keep(upload: "UploadedFile[bytes]") -> ContentFile[bytes]:
-    """The photo as a small upright JPEG, without what the camera wrote into it: the place, above all.
+    """The photo as a small upright JPEG, without what the camera or its owner wrote into it.
 
     Raises PhotoRefusal when it is too large, or no photo.
     """
@@ -67,7 +70,8 @@ def _is_heic(upload: "UploadedFile[bytes]") -> bool:
 
 def _as_small_jpeg(upload: "UploadedFile[bytes]") -> ContentFile[bytes]:
     with Image.open(upload, formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
+        most = MOST_PIXELS if isinstance(image, JpegImageFile) else MOST_PIXELS_IN_FULL
+        if image.width * image.height > most:
             raise Image.DecompressionBombError
         # A JPEG is unpacked no larger than needed.
         image.draft("RGB", (LONG_SIDE, LONG_SIDE))
@@ -75,6 +79,8 @@ def _as_small_jpeg(upload: "UploadedFile[bytes]") -> ContentFile[bytes]:
         turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
         upright = _on_white(image if turn is None else image.transpose(turn))
     upright.thumbnail((LONG_SIDE, LONG_SIDE))
+    # Pillow would write the file's comment anew.
+    upright.info.pop("comment", None)
     kept = io.BytesIO()
     upright.save(kept, "JPEG", quality=QUALITY, optimize=True)
     return ContentFile(kept.getvalue())

@@ -40,6 +40,12 @@ def recover_client_creations() -> int:
     return len(lost) + _recover_imports(at)
 
 
+@shared_task
+def forget_old_imports() -> int:
+    """Delete what imports and creations of clients know of people, once nobody asks for it any more; how many."""
+    return client_import.forget(timezone.now() - timedelta(days=settings.WHATSAPP_RETENTION_DAYS))
+
+
 def _recover_imports(at: datetime) -> int:
     lost = list(ClientImport.objects.lost(at, at - PATIENCE).values_list("pk", flat=True))
     ClientImport.objects.filter(pk__in=lost).update(rung_at=at)

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -54,9 +55,13 @@ class DelayForm(forms.Form):
 
     @property
     def earliest(self) -> date:
-        """The first day that is neither over nor before the departure."""
-        today = awaited.today()
-        return max(today, awaited.today(self.lot.shipped_at)) if self.lot.shipped_at else today
+        """The first day that is neither over nor before the departure, and later than the one that is expected."""
+        days = [awaited.today()]
+        if self.lot.shipped_at:
+            days.append(awaited.today(self.lot.shipped_at))
+        if self.lot.expected_on:
+            days.append(self.lot.expected_on + timedelta(days=1))
+        return max(days)
 
     def clean_expected_on(self) -> date:
         day: date = self.cleaned_data["expected_on"]
@@ -66,6 +71,10 @@ class DelayForm(forms.Form):
             raise forms.ValidationError(_("That day is over. Choose today or a later day."))
         if day > awaited.today() + timedelta(days=FURTHEST):
             raise forms.ValidationError(_("That day is more than a year away. Is the year right?"))
+        # The same day is refused when it is noted: a form that is posted twice names it again.
+        if self.lot.expected_on and day < self.lot.expected_on:
+            expected = {"day": date_format(self.lot.expected_on)}
+            raise forms.ValidationError(_("The lot is expected on %(day)s: an earlier day is no delay.") % expected)
         return day
 
 

@@ -1,7 +1,7 @@
 """Lots that come to Mali: which, what of them is here, who is told of it."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Self
 
@@ -17,7 +17,8 @@ from agent_chine_app.models import Colis, Lot
 from agent_mali_app import arrivals, awaited, told
 from agent_mali_app.forms import DelayForm, ReceiveForm
 from whatsapp_monitoring_app.models import WhatsAppAnnouncement
-from whatsapp_monitoring_app.views.announcements import say_made
+from whatsapp_monitoring_app.services.announcements import Announced
+from whatsapp_monitoring_app.views.announcements import count_told, say_made, say_untold
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 
 ROWS_PER_PAGE = 25
@@ -106,13 +107,26 @@ class LotScanView(ScopedMixin):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         lot, number, at = _lot(pk), request.POST.get("number", ""), timezone.now()
-        scan = arrivals.scan(lot, number, self.person, at) if number.strip() else None
+        scan = _found(arrivals.scan(lot, number, self.person, at)) if number.strip() else None
         if scan:
             _remember(request, lot, scan, at)
         if request.headers.get("HX-Request"):
             context = self.get_context_data(**_state(request, _lot(pk)), scan=scan, is_fragment=True)
             return render(request, "agent_mali_app/_scanned.html", context)
+        if scan and _is_found_again(scan):
+            # The page of a complete lot shows no scans.
+            messages.warning(request, scan.sentence)
         return redirect("agent_mali:lot_details", pk=pk)
+
+
+def _found(scan: arrivals.Scan) -> arrivals.Scan:
+    """The scan, with what is to be done when no message will say that the parcel is here again."""
+    return replace(scan, sentence=told.found_again(scan.colis)) if scan.colis and _is_found_again(scan) else scan
+
+
+def _is_found_again(scan: arrivals.Scan) -> bool:
+    is_told = scan.colis is not None and scan.colis.arrival_told_at is not None
+    return is_told and scan.outcome == arrivals.Outcome.RECEIVED
 
 
 class LotReceiveView(ScopedMixin):
@@ -159,6 +173,9 @@ def _say_received(request: HttpRequest, received: arrivals.Received) -> None:
         return
     text = ngettext("%(count)d parcel has arrived.", "%(count)d parcels have arrived.", count)
     messages.success(request, text % {"count": count})
+    for colis in received.colis:
+        if colis.arrival_told_at:
+            messages.warning(request, told.found_again(colis))
 
 
 class LotTellView(ScopedMixin):
@@ -177,7 +194,7 @@ class LotTellView(ScopedMixin):
         if announced is None:
             messages.info(request, _("The clients have been told of everything that has arrived."))
         else:
-            messages.success(request, _being_told(len(announced.notifications)))
+            _say_told(request, announced)
         return redirect("agent_mali:lot_details", pk=pk)
 
 
@@ -194,7 +211,7 @@ class LotToldView(ScopedMixin):
     def post(self, request: HttpRequest, pk: int, code: uuid.UUID) -> HttpResponse:
         lot = _lot(pk)
         announcement = self._announcement(lot, code)
-        say_made(request, len(told.complete(lot, announcement)), announcement)
+        say_made(request, told.complete(lot, announcement), announcement)
         return redirect("agent_mali:lot_details", pk=pk)
 
     def _announcement(self, lot: Lot, code: uuid.UUID) -> WhatsAppAnnouncement:
@@ -242,6 +259,9 @@ def _day_of(form: DelayForm) -> date:
     return day or form.earliest
 
 
-def _being_told(count: int) -> str:
-    text = ngettext("%(count)d client is being told.", "%(count)d clients are being told.", count)
-    return text % {"count": count}
+def _say_told(request: HttpRequest, announced: Announced) -> None:
+    count, untold_count = count_told(announced)
+    if count:
+        text = ngettext("%(count)d client is being told.", "%(count)d clients are being told.", count)
+        messages.success(request, text % {"count": count})
+    say_untold(request, untold_count)

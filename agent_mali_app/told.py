@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
+from accounts import phones
 from accounts.models import User
 from agent_chine_app import events
 from agent_chine_app.models import Colis, Lot
@@ -21,6 +23,16 @@ class Told:
     announcement: WhatsAppAnnouncement
     reconciliation: announcements.Reconciliation
     forgotten: Sequence[User]
+
+
+def found_again(colis: Colis) -> str:
+    """What to say when a parcel whose arrival its client was told of is received once more."""
+    text = _(
+        "Parcel %(number)s is here again. No message says so: %(client)s was told of its arrival before. "
+        "Call them: %(telephone)s."
+    )
+    telephone = phones.for_people(colis.client.user.telephone)
+    return text % {"number": colis.numero_suivi, "client": colis.client, "telephone": telephone}
 
 
 def announced(lot: Lot) -> QuerySet[WhatsAppAnnouncement]:

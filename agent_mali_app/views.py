@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from accounts import phones
 from agent_chine_app.models import Colis, Lot
-from agent_mali_app import arrivals, awaited
+from agent_chine_app.notifications import tell
+from agent_mali_app import arrivals, awaited, told
 from agent_mali_app.forms import LostForm, ShelfForm
 from agent_mali_app.whatsapp_integration import notify_colis_arrival_mali
 from whatsapp_monitoring_app.services import statistics
@@ -65,7 +66,7 @@ class ColisArrivalView(ScopedMixin):
         if not is_first:
             messages.info(self.request, _("Parcel %(number)s had arrived already.") % names)
         elif colis.arrival_told_at:
-            messages.success(self.request, _found_again() % names)
+            messages.success(self.request, told.found_again(colis))
         else:
             text = _(
                 "Parcel %(number)s has arrived; %(client)s is told together with the other clients of lot %(lot)s: "
@@ -74,32 +75,30 @@ class ColisArrivalView(ScopedMixin):
             messages.success(self.request, text % names)
 
     def _receive_single(self, colis: Colis) -> None:
-        names = _names(colis)
-        if not self._tell_of_single(colis):
-            text = _("Parcel %(number)s had arrived already; %(client)s was told once.")
-            messages.info(self.request, text % names)
+        is_first, why_untold = self._tell_of_single(colis)
+        names = {**_names(colis), "reason": why_untold}
+        if not is_first:
+            messages.info(self.request, _("Parcel %(number)s had arrived already.") % names)
         elif colis.arrival_told_at:
-            messages.success(self.request, _found_again() % names)
+            messages.success(self.request, told.found_again(colis))
+        elif why_untold:
+            text = _("Parcel %(number)s has arrived; %(client)s cannot be told on WhatsApp: %(reason)s")
+            messages.warning(self.request, text % names)
         else:
             text = _("Parcel %(number)s has arrived; %(client)s will be told on WhatsApp.")
             messages.success(self.request, text % names)
 
     @transaction.atomic
-    def _tell_of_single(self, colis: Colis) -> bool:
+    def _tell_of_single(self, colis: Colis) -> tuple[bool, str]:
+        """Whether this call received the parcel, and why its client cannot be told; "" when they can."""
         at = timezone.now()
-        moved = Colis.objects.filter(pk=colis.pk).move(
-            Colis.Status.ARRIVED, self.person, at, arrived_at=at, arrival_told_at=at
-        )
-        if moved:
-            notify_colis_arrival_mali(colis)
-        return bool(moved)
-
-
-def _found_again() -> str:
-    return _(
-        "Parcel %(number)s is here again. No message says so: %(client)s was told of its arrival before. "
-        "Call them: %(telephone)s."
-    )
+        this = Colis.objects.filter(pk=colis.pk)
+        if not this.move(Colis.Status.ARRIVED, self.person, at, arrived_at=at):
+            return False, ""
+        why_untold = tell(colis, notify_colis_arrival_mali)
+        if not why_untold:
+            this.update(arrival_told_at=at)
+        return True, why_untold
 
 
 class ColisReadyView(ScopedMixin):

@@ -1,6 +1,7 @@
 """Following a parcel by its number, without an account."""
 
 import math
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -21,23 +22,24 @@ class PublicMixin(TemplateResponseMixin, ContextMixin, View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         wait = visits.wait_of(addresses.of(request), timezone.now())
-        response = (
-            self.ask_to_wait(math.ceil(wait.total_seconds())) if wait else super().dispatch(request, *args, **kwargs)
-        )
+        response = self.ask_to_wait(wait) if wait else super().dispatch(request, *args, **kwargs)
         response["X-Robots-Tag"] = "noindex"
         # No other site hears of the number; without any referrer, browsers could not post the choice of a language.
         response["Referrer-Policy"] = "same-origin"
         patch_cache_control(response, private=True, no_cache=True)
         return response
 
-    def ask_to_wait(self, seconds: int) -> HttpResponse:
+    def ask_to_wait(self, wait: timedelta) -> HttpResponse:
+        seconds = math.ceil(wait.total_seconds())
         self.template_name = "client_app/tracking_wait.html"
         context = self.get_context_data(title=_("Too many searches"), minutes=math.ceil(seconds / 60))
         return self.render_to_response(context, status=429, headers={"Retry-After": str(seconds)})
 
     def miss(self, typed: str) -> HttpResponse:
-        """The one answer to numbers of nobody, and to what is no number."""
-        visits.note_miss(addresses.of(self.request), timezone.now())
+        """The one answer to numbers of nobody, and to what is no number; after many of them, to wait."""
+        wait = visits.wait_of_miss(addresses.of(self.request), timezone.now())
+        if wait:
+            return self.ask_to_wait(wait)
         self.template_name = "client_app/tracking_missing.html"
         context = self.get_context_data(
             title=_("No parcel has this number"), form=TrackingForm(initial={"number": typed[: tracking.LONGEST]})

@@ -6,7 +6,6 @@ Counted in the Redis that all processes share; while it is away, each process co
 import ipaddress
 import logging
 import threading
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -17,10 +16,11 @@ from whatsapp_monitoring_app.services import shared_memory
 logger = logging.getLogger(__name__)
 
 PERIOD = timedelta(minutes=10)
-# Far more than somebody who mistypes; at this pace, finding one parcel among 32^8 numbers takes for ever.
+# Far more than somebody who mistypes.
 MISSES = 20
-# A whole office behind one address may look after its parcels.
-REQUESTS = 120
+# A mobile operator puts many clients behind one address; at this pace, finding one parcel among 32^8 numbers takes
+# years.
+REQUESTS = 600
 # Addresses that a process remembers while Redis is away.
 REMEMBERED = 10_000
 
@@ -35,48 +35,50 @@ _lock = threading.Lock()
 
 
 def wait_of(address: str, at: datetime) -> timedelta:
-    """Count a request from this address; how long it has to wait before the next one is answered, usually zero."""
-    requests, misses = _counted({_key("requests", address): 1, _key("misses", address): 0}, at)
-    ends = [count.until for count, most in ((requests, REQUESTS), (misses, MISSES - 1)) if count.number > most]
-    return max(ends, default=at) - at
+    """Count a request from this address; how long it has to wait before it is answered, usually zero."""
+    return _wait(_key("requests", address), REQUESTS, at)
 
 
-def note_miss(address: str, at: datetime) -> None:
-    """Count a number of nobody that was tried from this address."""
-    _counted({_key("misses", address): 1}, at)
+def wait_of_miss(address: str, at: datetime) -> timedelta:
+    """Count a number of nobody that was tried from this address; how long to wait before the next one, usually zero.
+
+    A right number opens all the while: others behind the same address do not pay for who tries.
+    """
+    return _wait(_key("misses", address), MISSES, at)
 
 
-def _counted(more: Mapping[str, int], at: datetime) -> list[_Count]:
-    """Add these numbers to the counts of these names; how they stand."""
+def _wait(key: str, most: int, at: datetime) -> timedelta:
+    count = _counted(key, at)
+    return count.until - at if count.number > most else timedelta()
+
+
+def _counted(key: str, at: datetime) -> _Count:
+    """Add one to the count of this name; how it stands."""
     try:
-        return _counted_by_all(more, at)
+        return _counted_by_all(key, at)
     except redis.RedisError as error:
         logger.error("Redis is away, each process counts visits for itself: %s", error)
         with _lock:
-            return [_counted_here(key, number, at) for key, number in more.items()]
+            return _counted_here(key, at)
 
 
-def _counted_by_all(more: Mapping[str, int], at: datetime) -> list[_Count]:
+def _counted_by_all(key: str, at: datetime) -> _Count:
     with shared_memory.client().pipeline() as steps:
-        for key, number in more.items():
-            steps.incrby(key, number)
-            # The period begins with the first one.
-            steps.pexpire(key, PERIOD, nx=True)
-            steps.pttl(key)
-        answers = steps.execute()
-    return [
-        _Count(number, at + timedelta(milliseconds=left))
-        for number, left in zip(answers[::3], answers[2::3], strict=True)
-    ]
+        steps.incr(key)
+        # The period begins with the first one.
+        steps.pexpire(key, PERIOD, nx=True)
+        steps.pttl(key)
+        number, _begins, left = steps.execute()
+    return _Count(number, at + timedelta(milliseconds=left))
 
 
-def _counted_here(key: str, number: int, at: datetime) -> _Count:
+def _counted_here(key: str, at: datetime) -> _Count:
     if len(_here) >= REMEMBERED:
         _here.clear()
     known = _here.get(key)
     if known is None or known.until <= at:
         known = _Count(0, at + PERIOD)
-    _here[key] = _Count(known.number + number, known.until)
+    _here[key] = _Count(known.number + 1, known.until)
     return _here[key]
 
 

@@ -266,6 +266,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expire_seconds": 55},
     },
+    "forget-old-imports-daily": {
+        "task": "agent_chine_app.tasks.forget_old_imports",
+        "schedule": crontab(hour=3, minute=0),
+    },
 }
 
 # --- WhatsApp

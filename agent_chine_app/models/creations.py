@@ -20,6 +20,10 @@ class ClientCreationQuerySet(models.QuerySet["ClientCreation"]):
         """
         return self.filter(status__in=ClientCreation.UNFINISHED, rung_at__lt=since, batch=None)
 
+    def forgettable(self, before: datetime) -> Self:
+        """Finished before this moment."""
+        return self.filter(finished_at__lt=before).exclude(status__in=ClientCreation.UNFINISHED)
+
 
 class ClientCreation(models.Model):
     """One asked-for creation of a client, with its progress: what became of it never depends on Celery's memory."""

@@ -19,6 +19,10 @@ class ClientImportQuerySet(models.QuerySet["ClientImport"]):
         free = Q(claimed_until=None) | Q(claimed_until__lt=at)
         return self.filter(free, status=ClientImport.Status.STARTED, rung_at__lt=since)
 
+    def forgettable(self, before: datetime) -> Self:
+        """Made before this moment, and no run works on them."""
+        return self.filter(created_at__lt=before).exclude(status=ClientImport.Status.STARTED)
+
 
 class ClientImport(models.Model):
     """A file of clients: read and judged line by line first, brought in when somebody says so."""

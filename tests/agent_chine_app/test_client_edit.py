@@ -20,7 +20,13 @@ from tests import rows
 from tests.stack import Stack
 from tests.test_screens import LANGUAGES, Suspects
 from tests.waiting import eventually
-from whatsapp_monitoring_app.models import CancelReason, Status, WhatsAppNotification, WhatsAppWrongNumber
+from whatsapp_monitoring_app.models import (
+    CancelReason,
+    Status,
+    WhatsAppNotification,
+    WhatsAppOptOut,
+    WhatsAppWrongNumber,
+)
 from whatsapp_monitoring_app.providers.content import Unsendable
 from whatsapp_monitoring_app.services import cancellation, rendering, retries
 
@@ -396,3 +402,34 @@ def test_a_number_that_was_right_after_all_is_written_to_again(client: Client, a
 
     message = miss(Client.objects.get(pk=client.pk), Status.PENDING, phone_number=old)
     assert cancellation.still_wanted().filter(pk=message.pk).exists()
+
+
+def test_a_changed_number_where_somebody_else_answers_is_noted_and_what_arrived_there_offered(
+    client: Client, agent: Browser
+):
+    client.user.set_password("seven green parcels")
+    client.user.save()
+    arrived = miss(client, Status.READ)
+    answer = save(agent, client, telephone=NEW, old_is_strangers="on")
+
+    assert WhatsAppWrongNumber.objects.get().phone_number == OLD
+    assert not User.objects.get(pk=client.user_id).has_usable_password()
+    assert list(agent.get(answer.headers["Location"]).context["notifications"]) == [arrived]
+
+
+def test_somebody_else_at_the_old_number_counts_only_when_it_changes(client: Client, agent: Browser):
+    assert save(agent, client, old_is_strangers="on").status_code == 302
+    create_client(OTHER, "Awa", "Traoré")
+    assert save(agent, client, telephone=OTHER, old_is_strangers="on").status_code == 422
+
+    assert not WhatsAppWrongNumber.objects.exists()
+
+
+def test_what_cannot_leave_again_is_not_said_to_be_on_its_way(client: Client, agent: Browser):
+    miss(client)
+    save(agent, client, telephone=NEW)
+    WhatsAppOptOut.objects.create(phone_number=NEW, created_at=timezone.now())
+    shown = text_of(agent.post(resend_page(client), follow=True))
+
+    assert "on its way to" not in shown
+    assert "1 message cannot be sent on WhatsApp" in shown

@@ -308,3 +308,9 @@ def test_the_bad_lines_can_be_mended_in_the_file_that_they_come_in(language: str
     text = content.decode("utf-8-sig")
     cells_of_file = [cell for line in text.splitlines()[1:] for cell in line.split(";" if language == "fr" else ",")]
     assert not [cell for cell in cells_of_file if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_a_row_far_below_that_stands_above_the_headings_costs_nothing():
+    far = changed(WORKBOOK, SHEET, b'<row r="1"', b'<row r="1048576"')
+    with pytest.raises(UnreadableFile, match=r"\w"):
+        read(far)

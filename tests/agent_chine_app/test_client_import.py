@@ -15,7 +15,7 @@ from accounts.models import User
 from agent_chine_app import client_creation, client_files, client_import
 from agent_chine_app.client_management import create_client
 from agent_chine_app.models import Client, ClientCreation, ClientImport
-from agent_chine_app.tasks import bring_in_clients, recover_client_creations
+from agent_chine_app.tasks import bring_in_clients, forget_old_imports, recover_client_creations
 from tests import rows
 from tests.stack import Stack
 from tests.waiting import eventually
@@ -375,3 +375,46 @@ def test_a_thousand_lines_are_judged_with_a_handful_of_queries(agent: User, djan
         batch = client_import.check(uuid.uuid4(), "clients.csv", content, agent)
 
     assert batch.new_count == 1000
+
+
+def test_an_import_wakes_nobody_up_and_a_single_registration_is_told_at_once(settings: Any, agent: User):
+    now = timezone.now()
+    settings.WHATSAPP_QUIET_HOURS = ((now - timedelta(hours=1)).time(), (now + timedelta(hours=1)).time())
+    client_import.run(started([line(1)], agent).pk)
+    single, _ = client_creation.submit(
+        client_creation.NewClient(telephone=JEAN, first_name="Jean", last_name="Dupont"), agent
+    )
+    client_creation.run(single.pk, now)
+
+    told = {each.phone_number: each for each in WhatsAppNotification.objects.all()}
+    leaves_at = told[JEAN].next_attempt_at
+    assert leaves_at
+    assert leaves_at - now < timedelta(minutes=1)
+    assert told["+22376120001"].next_attempt_at == now + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("status", ClientImport.Status.values)
+def test_old_imports_are_forgotten_with_the_people_in_them(status: str, settings: Any, agent: User):
+    old = timezone.now() - timedelta(days=settings.WHATSAPP_RETENTION_DAYS + 1)
+    facts: dict[str, Any] = {"telephone": JEAN, "first_name": "Jean", "last_name": "Dupont", "requested_by": agent}
+    for created_at in (old, timezone.now()):
+        batch = ClientImport.objects.create(file_name="clients.csv", status=status, created_at=created_at)
+        ClientCreation.objects.create(batch=batch, created_at=created_at, **facts)
+        ClientCreation.objects.create(status="SUCCESS", created_at=created_at, finished_at=created_at, **facts)
+    forget_old_imports()
+
+    assert ClientImport.objects.filter(created_at=old).exists() == (status == "started")
+    assert ClientImport.objects.exclude(created_at=old).count() == 1
+    assert ClientCreation.objects.filter(status="SUCCESS").count() == 1
+    assert ClientCreation.objects.exclude(status="SUCCESS").count() == ClientImport.objects.count()
+
+
+def test_administrators_see_imports_without_the_people_in_them(make_user: Callable[..., User], agent: User):
+    batch = started([line(1), "nonsense"], agent)
+    browser = Browser()
+    browser.force_login(make_user("+22370000001", is_superuser=True, is_staff=True))
+    page = browser.get(f"/admin/agent_chine_app/clientimport/{batch.pk}/change/").content.decode()
+
+    assert "clients.csv" in page
+    assert "Awa1" not in page
+    assert "nonsense" not in page

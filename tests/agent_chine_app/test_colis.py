@@ -12,15 +12,17 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
 
+from accounts.models import User
 from agent_chine_app.client_management import create_client
 from agent_chine_app.models import TRACKING_ALPHABET, Client, Colis, new_numero_suivi
 from agent_chine_app.notifications import notify_colis_created
 from tests.photos import image, upload, with_place, written
 from tests.stack import Stack
 from tests.waiting import eventually
-from whatsapp_monitoring_app.models import WhatsAppNotification
+from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppOptOut
 
 FORM = "/agent-chine/colis/new/"
 JEAN = "+22376123456"
@@ -301,3 +303,17 @@ def test_a_strange_search_finds_nothing_and_breaks_nothing(
 
     assert page.status_code == 200
     assert list(page.context["page"]) == []
+
+
+@pytest.mark.parametrize("obstacle", ["opt-out", "number"])
+def test_a_parcel_is_registered_also_when_its_client_cannot_be_told_and_the_page_says_why(
+    obstacle: str, client: Client, log_in: Callable[..., Browser]
+):
+    if obstacle == "number":
+        User.objects.filter(pk=client.user_id).update(telephone="+999123456")
+    else:
+        WhatsAppOptOut.objects.create(phone_number=JEAN, created_at=timezone.now())
+    page = log_in("agent_chine", language="en").post(FORM, form(client), follow=True)
+
+    assert Colis.objects.count() == 1
+    assert "cannot be told on WhatsApp: " in page.content.decode()

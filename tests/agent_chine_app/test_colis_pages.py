@@ -1,5 +1,6 @@
 """The page of one parcel, its corrections and its photo, in the offices that handle it."""
 
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.template.loader import render_to_string
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
@@ -322,3 +323,14 @@ def test_weights_and_fees_are_written_as_the_language_writes_them(language: str,
 def test_a_time_is_told_on_both_clocks(at: datetime, said: str):
     html = render_to_string("agent_chine_app/_both_times.html", {"at": at})
     assert said in html.replace("<span>", "").replace("</span>", "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_photo_of_a_parcel_that_is_not_written_leaves_no_file(colis: Colis, media: Path):
+    draft = Colis(client=colis.client, request_id=uuid.uuid4())
+    # The database looks for the agent at the end of the transaction.
+    with pytest.raises(IntegrityError):
+        registration.register(draft, ContentFile(written(image())), User(pk=999_999))
+
+    assert Colis.objects.get() == colis
+    assert files_in(media) == []

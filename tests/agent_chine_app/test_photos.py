@@ -106,3 +106,12 @@ def test_a_damaged_photo_is_kept_or_refused_and_nothing_else(form: str):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         with suppress(photos.PhotoRefusal):
             assert kept(bytes(damaged)).format == "JPEG"
+
+
+def test_a_photo_keeps_no_comment():
+    assert "comment" not in kept(written(image(), comment=b"Awa, +223 76 12 34 56")).info
+
+
+def test_what_is_no_jpeg_may_have_fewer_pixels():
+    with pytest.raises(photos.PhotoRefusal, match="pixels"):
+        photos.to_keep(upload(png_that_claims(6_000, 4_001)))

@@ -21,7 +21,7 @@ from agent_mali_app.whatsapp_integration import notify_colis_arrival_mali, send_
 from tests.agent_mali_app import freight
 from tests.stack import Stack
 from tests.waiting import eventually
-from whatsapp_monitoring_app.models import WhatsAppNotification
+from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppOptOut
 from whatsapp_monitoring_app.tasks import send_whatsapp_async
 
 JEAN = "+22376123456"
@@ -209,3 +209,19 @@ def test_a_message_for_nobody_is_refused_and_nothing_is_written():
     with pytest.raises(ValueError, match=r"\w"):
         send_whatsapp_notification_mali(message_content="Bonjour")
     assert not WhatsAppNotification.objects.exists()
+
+
+@pytest.mark.parametrize("obstacle", ["opt-out", "number"])
+def test_a_parcel_arrives_also_when_its_client_cannot_be_told_and_the_sentence_says_why(
+    obstacle: str, colis: Colis, log_in: Callable[..., Browser]
+):
+    if obstacle == "number":
+        User.objects.filter(pk=colis.client.user_id).update(telephone="+999123456")
+    else:
+        WhatsAppOptOut.objects.create(phone_number=JEAN, created_at=timezone.now())
+    ((level, text),) = said(log_in("agent_mali", language="en").post(address(colis)))
+
+    assert level == "warning"
+    assert "cannot be told on WhatsApp: " in text
+    colis.refresh_from_db()
+    assert (colis.status, colis.arrival_told_at) == (Colis.Status.ARRIVED, None)

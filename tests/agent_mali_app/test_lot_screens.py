@@ -15,7 +15,7 @@ from agent_chine_app.models import Colis, Lot
 from agent_mali_app import arrivals, awaited, lot_views
 from agent_mali_app.templatetags.mali import lateness
 from tests.agent_mali_app import freight
-from whatsapp_monitoring_app.models import WhatsAppAnnouncement, WhatsAppNotification
+from whatsapp_monitoring_app.models import WhatsAppAnnouncement, WhatsAppNotification, WhatsAppOptOut
 
 pytestmark = pytest.mark.django_db
 
@@ -344,3 +344,43 @@ def test_the_number_of_questions_does_not_grow_with_the_lot(
 @pytest.mark.parametrize("name", ["lot_details", "lot_receive_all", "lot_tell", "lot_delay"])
 def test_a_lot_that_does_not_exist_is_404(name: str, browser: Browser):
     assert browser.get(reverse(f"agent_mali:{name}", args=[1])).status_code == 404
+
+
+def test_who_gets_no_message_is_not_counted_as_told(browser: Browser):
+    lot = freight.shipped_lot(2, client_count=2)
+    arrivals.receive_all(lot, freight.agent(), timezone.now())
+    WhatsAppOptOut.objects.create(phone_number=freight.client(1).user.telephone, created_at=timezone.now())
+
+    assert said(browser.post(url("lot_tell", lot))) == [
+        "1 client is being told.",
+        "1 client cannot be told on WhatsApp: the list of people says why.",
+    ]
+
+
+def test_a_parcel_found_after_its_client_was_told_of_it_is_to_be_told_by_telephone(browser: Browser):
+    lot, at = freight.shipped_lot(2), timezone.now()
+    arrivals.receive_all(lot, freight.agent(), at)
+    arrivals.tell(lot, None, at)
+    for colis in lot.colis.all():
+        arrivals.lose(colis, freight.agent(1 + colis.pk), at)
+    first, second = lot.colis.order_by("pk")
+    headers = {"HX-Request": "true"}
+    piece = browser.post(url("lot_scan", lot), {"number": first.numero_suivi}, headers=headers).content.decode()
+    answer = browser.post(url("lot_receive", lot), {"colis": second.pk})
+
+    assert f"Parcel {first.numero_suivi} is here again" in piece
+    assert f"Parcel {second.numero_suivi} is here again" in said(answer)[-1]
+    assert "+223 66 00 00 00" in said(answer)[-1]
+    arrivals.lose(first, freight.agent(9), at)
+    answer = browser.post(url("lot_scan", lot), {"number": first.numero_suivi})
+    assert f"Parcel {first.numero_suivi} is here again" in said(answer)[-1]
+
+
+def test_an_earlier_day_is_no_delay(browser: Browser):
+    lot = freight.shipped_lot(1, expected_on=awaited.today() + timedelta(days=9))
+    answer = delay(browser, lot, expected_on=awaited.today() + timedelta(days=8))
+
+    assert answer.status_code == 422
+    assert "an earlier day is no delay" in answer.content.decode()
+    assert delay(browser, lot, expected_on=awaited.today() + timedelta(days=9)).status_code == 422
+    assert delay(browser, lot, expected_on=awaited.today() + timedelta(days=10)).status_code == 302

@@ -33,18 +33,18 @@ def get(number: str = "TS00000000", address: str = HERE, **headers: str) -> Any:
 
 
 @EITHER
-def test_after_many_numbers_of_nobody_one_has_to_wait_even_for_a_true_one(memory: Callable[..., Any]):
+def test_after_many_numbers_of_nobody_further_ones_wait_and_a_true_one_opens(memory: Callable[..., Any]):
     number = parcel(client()).numero_suivi
     with memory():
         assert {get().status_code for _ in range(visits.MISSES)} == {404}
-        answer = get(number)
+        answer = get()
 
-        assert answer.status_code == get().status_code == 429
+        assert answer.status_code == Browser(REMOTE_ADDR=HERE).get("/suivi/", {"number": "?"}).status_code == 429
         assert 0 < int(answer.headers["Retry-After"]) <= visits.PERIOD.total_seconds()
         assert answer.headers["X-Robots-Tag"] == "noindex"
         assert "10 minutes" in answer.content.decode()
-        assert Browser(REMOTE_ADDR=HERE).get("/suivi/").status_code == 429
-        assert get(number, THERE).status_code == 200
+        assert Browser(REMOTE_ADDR=HERE).get("/suivi/").status_code == get(number).status_code == 200
+        assert get(address=THERE).status_code == 404
 
 
 @EITHER
@@ -67,17 +67,17 @@ def test_a_process_forgets_after_the_period_and_remembers_so_many(monkeypatch: p
     monkeypatch.setattr(visits, "REMEMBERED", 4)
     with redis_away():
         for _ in range(visits.MISSES):
-            visits.note_miss(HERE, NOW)
-        assert visits.wait_of(HERE, NOW + timedelta(minutes=4)) == timedelta(minutes=6)
-        assert visits.wait_of(HERE, NOW + visits.PERIOD) == timedelta()
+            assert visits.wait_of_miss(HERE, NOW) == timedelta()
+        assert visits.wait_of_miss(HERE, NOW + timedelta(minutes=4)) == timedelta(minutes=6)
+        assert visits.wait_of_miss(HERE, NOW + visits.PERIOD) == timedelta()
         for number in range(20):
             visits.wait_of(f"192.0.2.{number}", NOW)
         assert len(visits._here) <= 5
 
 
 def test_redis_forgets_after_the_period():
-    visits.note_miss(HERE, NOW)
-    visits.note_miss(HERE, NOW)
+    visits.wait_of_miss(HERE, NOW)
+    visits.wait_of_miss(HERE, NOW)
     memory = shared_memory.client()
     (key,) = memory.scan_iter("tracking:misses:*")
     assert 0 < memory.pttl(key) <= visits.PERIOD.total_seconds() * 1000
@@ -85,9 +85,9 @@ def test_redis_forgets_after_the_period():
 
 def test_neighbours_on_one_ipv6_line_count_together():
     for number in range(visits.MISSES):
-        visits.note_miss(f"2001:db8:1:1::{number:x}", NOW)
-    assert visits.wait_of("2001:db8:1:1:ffff::1", NOW)
-    assert not visits.wait_of("2001:db8:1:2::1", NOW)
+        visits.wait_of_miss(f"2001:db8:1:1::{number:x}", NOW)
+    assert visits.wait_of_miss("2001:db8:1:1:ffff::1", NOW)
+    assert not visits.wait_of_miss("2001:db8:1:2::1", NOW)
 
 
 @pytest.mark.parametrize("is_behind_proxy", [True, False])
@@ -96,12 +96,12 @@ def test_only_our_own_proxy_says_whose_address_it_is(is_behind_proxy: bool, sett
     for number in range(visits.MISSES):
         get(**{"X-Forwarded-For": f"203.0.113.{number}, {THERE}"})
 
-    assert bool(visits.wait_of(THERE, NOW)) == is_behind_proxy
-    assert bool(visits.wait_of(HERE, NOW)) != is_behind_proxy
-    assert not visits.wait_of("203.0.113.0", NOW)
+    assert bool(visits.wait_of_miss(THERE, NOW)) == is_behind_proxy
+    assert bool(visits.wait_of_miss(HERE, NOW)) != is_behind_proxy
+    assert not visits.wait_of_miss("203.0.113.0", NOW)
 
 
 def test_an_address_that_is_none_counts_as_it_stands():
     for _ in range(visits.MISSES):
-        visits.note_miss("unknown", NOW)
-    assert visits.wait_of("unknown", NOW)
+        visits.wait_of_miss("unknown", NOW)
+    assert visits.wait_of_miss("unknown", NOW)

@@ -313,3 +313,11 @@ def test_only_people_of_an_office_open_the_pages(log_in: Callable[..., Browser])
     announcement = announced(Standing.READ)
     assert log_in("client").get(address(announcement)).status_code == 403
     assert log_in("agent_mali").get(address(announcement, office="agent_mali")).status_code == 404
+
+
+def test_a_plan_promises_a_call_only_where_somebody_calls_and_says_who_sleeps():
+    untold = [(telling("Moussa"), "Muted.")]
+
+    assert "The list of calls will show them" in shown(Plan([], untold, must_be_known=True))
+    assert "The list of calls will show them" not in shown(Plan([], untold))
+    assert "2 of them sleep: their message leaves" in shown(Plan([telling("A"), telling("B")], [], sleeping_count=2))

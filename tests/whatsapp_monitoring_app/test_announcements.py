@@ -1,6 +1,7 @@
 """One event, told to the right people once: written down first, told, and compared with what became of it."""
 
 from collections.abc import Callable
+from datetime import time
 from typing import Any
 
 import pytest
@@ -160,6 +161,16 @@ def test_a_plan_names_those_who_get_no_message_with_the_reason_and_writes_nothin
     assert "nowhere" in reasons[people[2]]
     assert reasons[people[0]] == str(CancelReason.OPT_OUT.label)
     assert snapshot(*WRITTEN) == before
+
+
+def test_a_plan_counts_those_who_sleep_and_knows_whether_somebody_calls_the_others(awa: User, settings: Any):
+    settings.WHATSAPP_QUIET_HOURS = (time(21), time(8))
+    night, noon = NOW.replace(hour=23), NOW.replace(hour=12)
+
+    assert announcements.plan(event(), [telling(awa)], night).sleeping_count == 1
+    assert announcements.plan(event(), [telling(awa)], noon).sleeping_count == 0
+    assert announcements.plan(event(message_type="delay"), [telling(awa)], noon).must_be_known
+    assert not announcements.plan(event(message_type="notification"), [telling(awa)], noon).must_be_known
 
 
 def test_the_most_frequent_reason_comes_first(people: list[User]):

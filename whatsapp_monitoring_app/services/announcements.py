@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
@@ -19,7 +20,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSender,
 )
 from whatsapp_monitoring_app.models.announcements import GAPS, TOLD, AddresseeQuerySet
-from whatsapp_monitoring_app.services import outbox, retries
+from whatsapp_monitoring_app.services import message_types, outbox, quiet_hours, retries
 from whatsapp_monitoring_app.services.drafts import Draft
 
 
@@ -54,6 +55,10 @@ class Plan:
     told: Sequence[Telling]
     untold: Sequence[tuple[Telling, str]]
     rate_per_second: float = 0
+    # Whether somebody calls those who get no message.
+    must_be_known: bool = False
+    # How many of those who get one are asleep: theirs leaves in the morning.
+    sleeping_count: int = 0
 
     @property
     def expected_count(self) -> int:
@@ -82,13 +87,24 @@ class Announced:
     notifications: Sequence[WhatsAppNotification]
 
 
-def plan(event: Event, tellings: Sequence[Telling]) -> Plan:
-    """Who would be told, who would not and why, and how long the sender needs. Nothing is written."""
+def plan(event: Event, tellings: Sequence[Telling], at: datetime | None = None) -> Plan:
+    """Who would be told at this moment (now), who would not and why, and how long it takes. Nothing is written."""
     drafts = [_draft(event, telling, str(telling.user.pk)) for telling in tellings]
     reasons = outbox.obstacles(drafts)
     told = [telling for telling in tellings if str(telling.user.pk) not in reasons]
     untold = [(telling, reasons[str(telling.user.pk)]) for telling in tellings if str(telling.user.pk) in reasons]
-    return Plan(told, untold, _rate(event.source_app))
+    return Plan(
+        told,
+        untold,
+        _rate(event.source_app),
+        must_be_known=message_types.get(event.message_type).must_be_known,
+        sleeping_count=_sleeping_count(event, told, at or timezone.now()),
+    )
+
+
+def _sleeping_count(event: Event, told: Iterable[Telling], at: datetime) -> int:
+    people = [telling.user for telling in told]
+    return sum(quiet_hours.first_moment(event.message_type, user.telephone, user, at) > at for user in people)
 
 
 def _rate(office: str) -> float:

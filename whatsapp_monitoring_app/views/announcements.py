@@ -1,6 +1,7 @@
 """What was announced to many people at once: who has been told, who has not, and what to do about it."""
 
 import uuid
+from collections.abc import Sequence
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -13,9 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from whatsapp_monitoring_app import tasks
-from whatsapp_monitoring_app.models import Standing, WhatsAppAnnouncement
+from whatsapp_monitoring_app.models import Standing, WhatsAppAnnouncement, WhatsAppNotification
 from whatsapp_monitoring_app.models.announcements import AnnouncementQuerySet
 from whatsapp_monitoring_app.services import announcements
+from whatsapp_monitoring_app.services.announcements import Announced
 from whatsapp_monitoring_app.services.retries import Retried
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
@@ -83,12 +85,31 @@ class CompleteView(AnnouncementMixin):
         with transaction.atomic():
             made = announcements.complete(announcement, timezone.now())
             tasks.ring_for_all_after_commit(made)
-        say_made(request, len(made), announcement)
+        say_made(request, made, announcement)
         return self.back_to(code)
 
 
-def say_made(request: HttpRequest, count: int, announcement: WhatsAppAnnouncement) -> None:
-    """Tell the person how many messages are new, now that the missing ones were to be made."""
+def count_told(announced: Announced) -> tuple[int, int]:
+    """To how many people of a new announcement a message is on its way, and how many get none."""
+    told = sum(notification.is_waiting for notification in announced.notifications)
+    return told, announced.announcement.addressees.count() - told
+
+
+def say_untold(request: HttpRequest, count: int) -> None:
+    """Tell the person how many get no message; nothing when everybody gets one."""
+    if not count:
+        return
+    text = ngettext(
+        "%(count)d client cannot be told on WhatsApp: the list of people says why.",
+        "%(count)d clients cannot be told on WhatsApp: the list of people says why.",
+        count,
+    )
+    messages.warning(request, text % {"count": count})
+
+
+def say_made(request: HttpRequest, made: Sequence[WhatsAppNotification], announcement: WhatsAppAnnouncement) -> None:
+    """Tell the person how many messages are on their way, now that the missing ones were to be made."""
+    count = sum(notification.is_waiting for notification in made)
     missing = announcement.addressees.never_told().count()
     if count:
         text = ngettext("%(count)d missing message is made.", "%(count)d missing messages are made.", count)
@@ -100,7 +121,8 @@ def say_made(request: HttpRequest, count: int, announcement: WhatsAppAnnouncemen
             missing,
         )
         messages.warning(request, text % {"count": missing})
-    if not count and not missing:
+    say_untold(request, len(made) - count)
+    if not made and not missing:
         messages.info(request, _("No message is missing any more."))
 
 
