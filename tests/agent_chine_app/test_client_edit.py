@@ -377,7 +377,7 @@ def test_a_first_password_link_never_goes_to_the_old_number_once_the_client_has_
     save(agent, client, telephone=NEW)
 
     waiting.refresh_from_db()
-    with pytest.raises(retries.NotRetryable, match="number"):
+    with pytest.raises(retries.NotRetryable, match="autre numéro"):
         retries.retry(waiting, None, timezone.now())
     with pytest.raises(Unsendable):
         rendering.text_to_send(WhatsAppNotification.objects.get())
