@@ -4,14 +4,14 @@
 // Scans are sent one after the other, in their order: the next may be read before the last is answered.
 const form = document.querySelector("[data-scan]");
 if (form) {
-  const input = form.elements.number;
+  const input = form.querySelector("[autofocus]");
   const failed = document.querySelector("[data-scan-failed]");
   const token = form.elements.csrfmiddlewaretoken.value;
   const send = (number) =>
     htmx.ajax("POST", form.action, {
       target: form.dataset.scan,
       swap: "innerHTML",
-      values: { number, csrfmiddlewaretoken: token },
+      values: { [input.name]: number, csrfmiddlewaretoken: token },
     });
   let last = Promise.resolve();
   form.addEventListener("submit", (event) => {
@@ -21,7 +21,7 @@ if (form) {
     input.focus();
     if (number) last = last.then(() => send(number)).catch(() => {});
   });
-  const fail = (event) => event.detail.pathInfo.requestPath.endsWith("/scan/") && (failed.hidden = false);
+  const fail = (event) => form.action.endsWith(event.detail.pathInfo.requestPath) && (failed.hidden = false);
   for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) document.addEventListener(name, fail);
   document.addEventListener("htmx:afterSwap", () => (failed.hidden = true));
   input.focus();
@@ -33,7 +33,7 @@ if (form) {
 
 // The browser's own reader of codes, where there is one.
 function offerCamera(place, found) {
-  if (!("BarcodeDetector" in window) || !navigator.mediaDevices) return;
+  if (!place || !("BarcodeDetector" in window) || !navigator.mediaDevices) return;
   const [button, video] = [place.querySelector("button"), place.querySelector("video")];
   const detector = new BarcodeDetector();
   let seen = "";

@@ -195,7 +195,7 @@ def test_a_scan_with_htmx_changes_only_the_piece_and_says_what_happened(lot: Lot
     assert "<html" not in first
     assert f'data-announce="Parcel {colis.numero_suivi} is in the lot now. "' in first
     assert colis.client.user.last_name in first
-    assert "autofocus" in first
+    assert "autofocus" not in first, "the field stays, with what is typed into it meanwhile"
     assert "alert-warning" in second
     assert "is in this lot already" in second
 

@@ -3,10 +3,12 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 
 DESKTOP = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=360, height=800)
+# Milliseconds.
+PATIENCE = 15_000
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -18,6 +20,8 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail("There is no Chromium in CI: browser tests must run there.")
         pytest.skip("No Chromium found: install one, or name it in CHROMIUM_PATH.")
+    # As patient with what a page should say as with what can be pressed.
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -33,7 +37,7 @@ def complaints() -> list[str]:
 def new_page(chromium: Browser, viewport: ViewportSize, complaints: list[str]) -> Page:
     """A page in a browser of its own, in French."""
     context: BrowserContext = chromium.new_context(locale="fr-FR", viewport=viewport)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.extend(_errors(message)))

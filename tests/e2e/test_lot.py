@@ -13,6 +13,7 @@ from agent_chine_app import lots
 from agent_chine_app.client_management import create_client
 from agent_chine_app.models import Colis, Lot
 from tests.stack import ROOT
+from whatsapp_monitoring_app.models import WhatsAppWrongNumber
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.django_db(transaction=True)]
 
@@ -32,11 +33,11 @@ def parcels(count: int) -> list[Colis]:
 
 
 @pytest.fixture
-def at_work(live_server: Any, log_in: Callable[..., Client]) -> Callable[[Page], str]:
+def at_work(live_server: Any, log_in: Callable[..., Client]) -> Callable[..., str]:
     """Log an agent in on this page; the address of the office."""
 
-    def at_work(page: Page) -> str:
-        session = log_in("agent_chine", language="en").cookies["sessionid"]
+    def at_work(page: Page, language: str = "en") -> str:
+        session = log_in("agent_chine", language=language).cookies["sessionid"]
         page.context.add_cookies([{"name": "sessionid", "value": session.value, "url": live_server.url}])
         return f"{live_server.url}/agent-chine/"
 
@@ -44,7 +45,7 @@ def at_work(live_server: Any, log_in: Callable[..., Client]) -> Callable[[Page],
 
 
 def test_parcels_are_scanned_one_after_the_other_without_touching_the_page(
-    lot: Lot, desktop: Page, at_work: Callable[[Page], str], complaints: list[str]
+    lot: Lot, desktop: Page, at_work: Callable[..., str], complaints: list[str]
 ):
     desktop.goto(f"{at_work(desktop)}lots/{lot.pk}/")
     field = desktop.get_by_label("Number of the parcel")
@@ -60,9 +61,37 @@ def test_parcels_are_scanned_one_after_the_other_without_touching_the_page(
     assert complaints == []
 
 
-def test_the_pages_of_a_lot_fit_a_telephone(
-    lot: Lot, phone: Page, at_work: Callable[[Page], str], complaints: list[str]
+def test_no_scan_is_lost_that_comes_before_the_last_one_is_answered(
+    lot: Lot, desktop: Page, at_work: Callable[..., str], complaints: list[str]
 ):
+    desktop.goto(f"{at_work(desktop)}lots/{lot.pk}/")
+    for colis in parcels(4):
+        desktop.keyboard.type(colis.numero_suivi)
+        desktop.keyboard.press("Enter")
+    expect(desktop.locator("#held")).to_contain_text("4 parcels")
+    expect(desktop.get_by_label("Number of the parcel")).to_be_focused()
+    assert lot.colis.count() == 4
+    assert complaints == []
+
+
+def test_a_scan_that_nobody_answers_is_said_to_be_lost_until_the_next_one_is(
+    lot: Lot, desktop: Page, at_work: Callable[..., str]
+):
+    desktop.goto(f"{at_work(desktop)}lots/{lot.pk}/")
+    (colis,) = parcels(1)
+    sentence = desktop.get_by_text("The last scan was not saved")
+    desktop.context.set_offline(True)
+    desktop.keyboard.type(colis.numero_suivi)
+    desktop.keyboard.press("Enter")
+    expect(sentence).to_be_visible()
+    desktop.context.set_offline(False)
+    desktop.keyboard.type(colis.numero_suivi)
+    desktop.keyboard.press("Enter")
+    expect(desktop.locator("#held")).to_contain_text("1 parcel")
+    expect(sentence).to_be_hidden()
+
+
+def test_the_pages_of_a_lot_fit_a_telephone(lot: Lot, phone: Page, at_work: Callable[..., str], complaints: list[str]):
     office = at_work(phone)
     waiting, inside = parcels(4)[:2], parcels(4)[2:]
     lots.add(lot, [colis.numero_suivi for colis in inside])
@@ -75,6 +104,21 @@ def test_the_pages_of_a_lot_fit_a_telephone(
     fits(phone, f"{office}lots/{lot.pk}/?left")
     fits(phone, f"{office}whatsapp/announcements/")
     fits(phone, f"{office}whatsapp/announcements/{announced.pk}/")
+    assert complaints == []
+
+
+def test_the_longest_word_of_a_count_fits_a_telephone(
+    lot: Lot, phone: Page, at_work: Callable[..., str], complaints: list[str]
+):
+    """“The number is somebody else’s”, in French."""
+    office = at_work(phone, language="fr")
+    stranger = parcels(1)[0].client.user
+    lots.add(lot, [colis.numero_suivi for colis in Colis.objects.all()])
+    lots.close(lot, timezone.now())
+    WhatsAppWrongNumber.objects.create(phone_number=stranger.telephone, created_at=timezone.now())
+    lots.ship(lot, stranger, timezone.now())
+    fits(phone, f"{office}lots/{lot.pk}/?stranger")
+    assert phone.get_by_text("Le numéro est celui d’une autre personne").first.is_visible()
     assert complaints == []
 
 
