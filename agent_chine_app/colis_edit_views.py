@@ -45,7 +45,8 @@ class ColisCreateView(ScopedMixin):
         chosen = self.request.POST.get("client") or self.request.GET.get("client", "")
         if chosen.isdecimal():
             return list(clients.filter(pk=chosen))
-        return list(clients.matching(self.searched_text())[:CHOICES])
+        text = self.searched_text()
+        return list((clients.matching(text) if text else clients)[:CHOICES])
 
     def _show(self, form: ColisForm, status: int = 200) -> HttpResponse:
         candidates = self._candidates()

@@ -266,8 +266,8 @@ class LotShipView(LotMixin):
             return self.refuse(refusal, pk)
         count, untold_count = count_told(announced)
         text = ngettext(
-            "Lot %(lot)s has left. %(count)d client is told: the result shows below.",
-            "Lot %(lot)s has left. %(count)d clients are told: the result shows below.",
+            "Lot %(lot)s has left. %(count)d client is to be told: the result shows below.",
+            "Lot %(lot)s has left. %(count)d clients are to be told: the result shows below.",
             count,
         )
         messages.success(request, text % {"lot": lot, "count": count})

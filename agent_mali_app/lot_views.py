@@ -155,7 +155,7 @@ class LotReceiveAllView(ScopedMixin):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         lot = _lot(pk)
-        title = _("Lot %(lot)s: the whole lot has arrived") % {"lot": lot}
+        title = _("Has the whole lot %(lot)s arrived?") % {"lot": lot}
         return self.render_to_response(self.get_context_data(title=title, lot=lot))
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -262,6 +262,10 @@ def _day_of(form: DelayForm) -> date:
 def _say_told(request: HttpRequest, announced: Announced) -> None:
     count, untold_count = count_told(announced)
     if count:
-        text = ngettext("%(count)d client is being told.", "%(count)d clients are being told.", count)
+        text = ngettext(
+            "%(count)d client is to be told: the result shows below.",
+            "%(count)d clients are to be told: the result shows below.",
+            count,
+        )
         messages.success(request, text % {"count": count})
     say_untold(request, untold_count)

@@ -287,6 +287,13 @@ def test_parcels_are_found_by_client_telephone_and_description(
         assert list(page.context["page"]) == [wanted]
 
 
+def test_the_latest_clients_can_be_chosen_without_a_search(client: Client, log_in: Callable[..., Browser]):
+    page = log_in("agent_chine").get(FORM)
+
+    assert f'<option value="{client.pk}"' in page.content.decode()
+    assert page.context["has_clients"]
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("text", ["x\x00y", "\x00"])
 def test_a_strange_search_for_a_client_of_a_new_parcel_breaks_nothing(text: str, log_in: Callable[..., Browser]):

@@ -327,7 +327,7 @@ def test_a_lot_that_leaves_tells_its_clients_and_shows_who_knows(
     eventually(lambda: WhatsAppNotification.objects.filter(status=Status.READ).count() == 2, "both have read it")
     page = browser.get(answer.headers["Location"]).content.decode()
 
-    assert "2 clients are told" in said(answer)[0][1]
+    assert "2 clients are to be told" in said(answer)[0][1]
     assert Lot.objects.get().expected_on == date(2999, 12, 3)
     assert "2 of 2 know" in page
     assert {colis.numero_suivi in message["text"] for colis in lot.colis.all() for message in stack.messages()} == {

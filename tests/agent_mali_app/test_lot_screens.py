@@ -222,7 +222,7 @@ def test_the_clients_are_told_after_a_look_at_who_they_are(browser: Browser):
     assert browser.get(url("lot_tell", lot)).context["plan"].expected_count == 2
     assert not WhatsAppNotification.objects.exists()
     answers = [browser.post(url("lot_tell", lot)) for _time in range(2)]
-    assert said(answers[0]) == ["2 clients are being told."]
+    assert said(answers[0]) == ["2 clients are to be told: the result shows below."]
     assert said(answers[1])[-1] == "The clients have been told of everything that has arrived."
     assert WhatsAppNotification.objects.count() == 2
     assert "have not been told of" not in browser.get(url("lot_details", lot)).content.decode()

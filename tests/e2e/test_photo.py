@@ -56,7 +56,7 @@ def register(page: Page) -> int:
     """Press the button; how many bytes went up."""
     with page.expect_request(lambda request: request.method == "POST") as asked:
         page.get_by_role("button", name="Enregistrer le colis").click()
-    expect(page.get_by_role("status").first).to_contain_text("Aminata Coulibaly sera prévenu sur WhatsApp")
+    expect(page.get_by_role("status").first).to_contain_text("un message WhatsApp part pour Aminata Coulibaly")
     return int(asked.value.all_headers()["content-length"])
 
 

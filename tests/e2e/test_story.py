@@ -40,10 +40,12 @@ def create_colis(page: Page) -> None:
     page.get_by_label("Description").fill("Téléphones")
     page.get_by_label("Poids (kg)").fill("12.5")
     page.get_by_role("button", name="Enregistrer le colis").click()
-    expect(page.get_by_role("status").first).to_contain_text("Aminata Coulibaly sera prévenu sur WhatsApp")
+    expect(page.get_by_role("status").first).to_contain_text("un message WhatsApp part pour Aminata Coulibaly")
 
 
 def open_message(page: Page, title: str) -> None:
+    if page.locator(".more-nav summary").is_visible():
+        page.locator(".more-nav summary").click()
     page.get_by_role("navigation", name="Menu principal").get_by_role("link", name="Messages").click()
     page.get_by_role("link", name=title).first.click()
 
