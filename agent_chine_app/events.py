@@ -55,8 +55,8 @@ class Occasion:
 
 
 def shipping(lot: Lot, office: str, by: User | None) -> Occasion:
-    """The lot leaves, or has left, China: of its parcels, those that are not lost, nor there already."""
-    leaving = _of(lot).filter(status__in=[Colis.Status.RECEIVED, Colis.Status.SHIPPED])
+    """The lot leaves, or has left, China: with all its parcels but those that are searched for."""
+    leaving = _of(lot).exclude(status=Colis.Status.LOST)
     tellings = [
         _telling(client, "envoi_parti", colis, _ranks(colis, Rank.SHIPPED)) for client, colis in _by_client(leaving)
     ]
