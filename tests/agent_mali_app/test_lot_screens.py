@@ -352,7 +352,7 @@ def test_who_gets_no_message_is_not_counted_as_told(browser: Browser):
     WhatsAppOptOut.objects.create(phone_number=freight.client(1).user.telephone, created_at=timezone.now())
 
     assert said(browser.post(url("lot_tell", lot))) == [
-        "1 client is being told.",
+        "1 client is to be told: the result shows below.",
         "1 client cannot be told on WhatsApp: the list of people says why.",
     ]
 

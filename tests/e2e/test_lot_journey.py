@@ -136,7 +136,7 @@ def the_lot_is_filled_and_leaves(journey: Journey) -> None:
     journey.china, journey.mali = stage, journey.mali.with_lot(stage.lot)
     (departure,) = stage.announcements("expedition")
     stage.open_lot()
-    stage.says("35 sur 40 sont au courant")
+    stage.says("35 sur 40 au courant")
     counts_reconcile(stage.page, departure, expected(journey.people), journey.stack)
 
 
@@ -259,7 +259,7 @@ def whom_no_message_reached_is_called(journey: Journey) -> None:
         counts_reconcile(stage.page, announcement, expected(people, **CALLED), journey.stack)
         # All but the one whose telephone is off.
         expect(stage.page.locator(f"#told-{announcement.pk}")).to_contain_text(
-            f"{len(people) - 1} sur {len(people)} sont au courant"
+            f"{len(people) - 1} sur {len(people)} au courant"
         )
 
 

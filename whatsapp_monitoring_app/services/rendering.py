@@ -3,7 +3,8 @@
 from django.conf import settings
 
 from accounts import first_password
-from whatsapp_monitoring_app.models import WhatsAppNotification
+from accounts.models import User
+from whatsapp_monitoring_app.models import WhatsAppFormerNumber, WhatsAppNotification
 from whatsapp_monitoring_app.providers.content import Unsendable
 
 FIRST_PASSWORD_LINK = "{first_password_link}"  # noqa: S105 - a placeholder
@@ -20,11 +21,15 @@ def fill_secrets(notification: WhatsAppNotification, text: str) -> str:
     Raises content.Unsendable.
     """
     if notification.is_secret and notification.user and FIRST_PASSWORD_LINK in text:
-        if notification.user.telephone != notification.phone_number:
+        if _is_left(notification.user, notification.phone_number):
             # The last door: a fresh link opens the account to whoever reads it.
             raise Unsendable("phone_number", "is not the person’s any more: their link does not go there")
         text = text.replace(FIRST_PASSWORD_LINK, first_password.link_for(notification.user))
     return text
+
+
+def _is_left(user: User, phone_number: str) -> bool:
+    return WhatsAppFormerNumber.objects.filter(user=user, phone_number=phone_number).exists()
 
 
 def number_to_call(notification: WhatsAppNotification) -> str:

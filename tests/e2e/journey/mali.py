@@ -23,9 +23,9 @@ def scan_some(mali: Stage, wave: Wave, count: int) -> None:
     """So many of these parcels, and what happens beside: one twice, one of another lot, one of nobody."""
     found = [(person, parcel) for person in mali.people for parcel in person.has(wave)][:count]
     for person, parcel in found:
-        scan(mali, parcel.number, f"Le colis {parcel.number} de {person.name} est arrivé.")
+        scan(mali, parcel.number, f"Le colis {parcel.number} ({person.name}) est arrivé.")
     person, again = found[0]
-    scan(mali, again.number, f"Le colis {again.number} de {person.name} était déjà noté.")
+    scan(mali, again.number, f"Le colis {again.number} ({person.name}) était déjà noté.")
     other = mali.people[cast.IN_BOTH_LOTS[0]].has(Wave.OTHER_LOT)[0].number
     scan(mali, other, f"Le colis {other} n’est pas de ce lot : il est dans le lot GZ-0413.")
     scan(mali, "TS00000000", "Aucun colis ne porte le numéro TS00000000.")
@@ -57,7 +57,7 @@ def tell(mali: Stage, waiting: int, told: int) -> None:
     mali.says(f"{told} clients seront prévenus sur WhatsApp.")
     mali.fits()
     mali.press("Prévenir les clients")
-    mali.is_told(f"{waiting} clients sont en train d’être prévenus.")
+    mali.is_told(f"{told} clients à prévenir")
     mali.fits()
 
 
