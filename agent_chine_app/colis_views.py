@@ -92,11 +92,15 @@ class ColisPhotoView(ScopedMixin):
     """The photo itself: nobody gets it by its address alone."""
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        colis = get_object_or_404(Colis.objects.exclude(photo=""), pk=pk)
-        try:
-            with colis.photo.open() as photo:
-                content = photo.read()
-        except FileNotFoundError as error:
-            raise Http404 from error
-        headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
-        return HttpResponse(content, content_type="image/jpeg", headers=headers)
+        return photo_of(get_object_or_404(Colis.objects.exclude(photo=""), pk=pk))
+
+
+def photo_of(colis: Colis) -> HttpResponse:
+    """The parcel's photo, for somebody who may see it. Raises Http404 when its file is gone."""
+    try:
+        with colis.photo.open() as photo:
+            content = photo.read()
+    except FileNotFoundError as error:
+        raise Http404 from error
+    headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(content, content_type="image/jpeg", headers=headers)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
 
 from accounts.models import User
+from agent_chine_app.colis_views import photo_of
 from agent_chine_app.models import Client
 from client_app import parcels, tracking
 
@@ -79,13 +80,8 @@ class ColisView(ClientMixin):
 class PhotoView(ClientMixin):
     """The photo of a parcel of theirs."""
 
-    def get(self, request: HttpRequest, pk: int) -> FileResponse:
-        colis = get_object_or_404(parcels.of(self.person).exclude(photo=""), pk=pk)
-        try:
-            photo = colis.photo.open()
-        except FileNotFoundError as error:
-            raise Http404 from error
-        return FileResponse(photo, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return photo_of(get_object_or_404(parcels.of(self.person).exclude(photo=""), pk=pk))
 
 
 def _today() -> date:
