@@ -39,7 +39,11 @@ def _in_python(path: Path) -> Iterator[Text]:
 
 
 def _in_template(path: Path) -> Iterator[Text]:
-    for match in _TEMPLATE_CALL.finditer(templatize(path.read_text())):
+    source = templatize(path.read_text())
+    if "pgettext(" in source:
+        # It would stay untranslated, and nobody would hear of it.
+        raise ValueError(f"{path}: texts with a context are not kept in our catalogues; choose another English text.")
+    for match in _TEMPLATE_CALL.finditer(source):
         call = ast.parse(match.group(0).strip(), mode="eval").body
         if isinstance(call, ast.Call):
             yield from _in_call(call)
