@@ -56,6 +56,14 @@ class Scope:
         return frozenset({self.sender, SYSTEM_SENDER})
 
     @property
+    def masks_numbers(self) -> bool:
+        """Whether people's numbers are hidden in this office until somebody asks for one.
+
+        Agents call their clients; who oversees every office seldom has to.
+        """
+        return self.sees_every_office
+
+    @property
     def app(self) -> str:
         return f"{self.office}_app"
 

@@ -1,13 +1,17 @@
+from whatsapp_monitoring_app.models.alerts import AlertKind, WhatsAppAlert, WhatsAppAlertChoice, WhatsAppPulse
 from whatsapp_monitoring_app.models.announcements import (
     Standing,
     WhatsAppAddressee,
     WhatsAppAnnouncement,
 )
 from whatsapp_monitoring_app.models.attempts import Form, Outcome, RouteChoice, Trigger, WhatsAppAttempt
+from whatsapp_monitoring_app.models.audit import Action, WhatsAppAuditEntry
 from whatsapp_monitoring_app.models.bulks import WhatsAppBulk
 from whatsapp_monitoring_app.models.calls import WhatsAppCall
+from whatsapp_monitoring_app.models.cause_marks import WhatsAppCauseMark
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.error_codes import WhatsAppErrorCode
+from whatsapp_monitoring_app.models.exports import WhatsAppExport
 from whatsapp_monitoring_app.models.inbound import (
     WhatsAppFormerNumber,
     WhatsAppInbound,
@@ -17,6 +21,8 @@ from whatsapp_monitoring_app.models.inbound import (
 from whatsapp_monitoring_app.models.mutes import WhatsAppMute
 from whatsapp_monitoring_app.models.notifications import WhatsAppNotification
 from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt, WhatsAppWebhookLog
+from whatsapp_monitoring_app.models.retry_batches import WhatsAppRetryBatch, WhatsAppRetryItem
+from whatsapp_monitoring_app.models.saved_views import WhatsAppSavedView
 from whatsapp_monitoring_app.models.senders import WhatsAppSender
 from whatsapp_monitoring_app.models.statuses import CancelReason, InformedHow, Status
 from whatsapp_monitoring_app.models.subjects import WhatsAppSubject
@@ -27,6 +33,8 @@ from whatsapp_monitoring_app.models.templates import (
 )
 
 __all__ = [
+    "Action",
+    "AlertKind",
     "CancelReason",
     "ErrorClass",
     "Form",
@@ -37,18 +45,27 @@ __all__ = [
     "Status",
     "Trigger",
     "WhatsAppAddressee",
+    "WhatsAppAlert",
+    "WhatsAppAlertChoice",
     "WhatsAppAnnouncement",
     "WhatsAppAttempt",
+    "WhatsAppAuditEntry",
     "WhatsAppBulk",
     "WhatsAppCall",
+    "WhatsAppCauseMark",
     "WhatsAppErrorCode",
+    "WhatsAppExport",
     "WhatsAppFormerNumber",
     "WhatsAppInbound",
     "WhatsAppMute",
     "WhatsAppNotification",
     "WhatsAppOptOut",
     "WhatsAppProviderTemplate",
+    "WhatsAppPulse",
     "WhatsAppReceipt",
+    "WhatsAppRetryBatch",
+    "WhatsAppRetryItem",
+    "WhatsAppSavedView",
     "WhatsAppSender",
     "WhatsAppSubject",
     "WhatsAppTemplate",
