@@ -49,6 +49,16 @@ def for_people(e164: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
+def masked(e164: str) -> str:
+    """The number with all but its country's code and its last two digits hidden: "+223 •• •• •• 56"."""
+    shown = for_people(e164)
+    country, _space, rest = shown.partition(" ")
+    if not rest:
+        country, rest = shown[:4], shown[4:]
+    hidden = re.sub(r"\d", "•", rest[:-2])
+    return f"{country} {hidden}{rest[-2:]}"
+
+
 def home_zone(e164: str) -> str:
     """The time zone where the number is at home, or "" when it may be of several, or of none."""
     zones = timezone.time_zones_for_number(phonenumbers.parse(e164))

@@ -103,3 +103,14 @@ def test_a_telephone_field_cleans_to_e164():
 
 def test_a_telephone_field_may_be_left_empty_when_it_is_not_required():
     assert TelephoneField(required=False).clean("") == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("+22376123456", "+223 •• •• •• 56"),
+        ("+8613800138000", "+86 ••• •••• ••00"),
+    ],
+)
+def test_a_masked_number_shows_its_country_and_its_end(number: str, shown: str):
+    assert phones.masked(number) == shown

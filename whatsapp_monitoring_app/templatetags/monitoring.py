@@ -37,6 +37,14 @@ def telephone(e164: str) -> SafeString:
     return format_html('<span class="text-nowrap">{}</span>', phones.for_people(e164))
 
 
+@register.simple_tag(takes_context=True)
+def number(context: Context, e164: str) -> SafeString:
+    """The number as this page's office may see it; hidden where its numbers are, unless the page has `is_revealed`."""
+    scope = context.get("scope")
+    hides = scope is not None and scope.masks_numbers and not context.get("is_revealed")
+    return format_html('<span class="text-nowrap">{}</span>', phones.masked(e164)) if hides else telephone(e164)
+
+
 @register.filter
 def seconds(duration: timedelta) -> str:
     """A duration in seconds with one decimal: “0.8 s”."""
