@@ -1,17 +1,17 @@
 """Lists of clients as files to take away: an example to fill in, and the lines that are to be mended."""
 
-import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from openpyxl import Workbook
 
 from agent_chine_app.client_lines import Flaw
+from whatsapp_monitoring_app.services import spreadsheets
 
 # What each column is called in a file that we give; reading it again knows these words in every language.
 HEADINGS: Mapping[str, Promise] = {
@@ -30,13 +30,6 @@ EXAMPLE = (
     ("138 0013 8000", "伟", "王", "", "zh", "中国"),
     ("+225 07 07 12 34 56", "Jean-Marc", "Kouassi", "", "fr", "Côte d’Ivoire"),
 )
-# A spreadsheet calculates what begins with one of these.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def harmless(text: str) -> str:
-    """The text as no spreadsheet takes it for a formula, nor a telephone number for a sum."""
-    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
 def example_csv() -> bytes:
@@ -84,7 +77,7 @@ def left_out_csv(errors: Iterable[Mapping[str, Any]]) -> bytes:
         [*(error["cells"].get(name, "") for name in columns), str(error["number"]), " ".join(_reasons(error))]
         for error in errors
     )
-    return _csv([heads, *([harmless(cell) for cell in line] for line in lines)])
+    return _csv([heads, *([spreadsheets.harmless(cell) for cell in line] for line in lines)])
 
 
 def _reasons(error: Mapping[str, Any]) -> list[str]:
@@ -107,5 +100,5 @@ def _headings(columns: Iterable[str]) -> list[str]:
 def _csv(rows: Iterable[Sequence[str]]) -> bytes:
     """The rows as spreadsheets open them by a double click: with the mark of UTF-8, and the language's own sign."""
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=";" if get_language() == "fr" else ",").writerows(rows)
+    spreadsheets.csv_writer(text).writerows(rows)
     return text.getvalue().encode("utf-8-sig")

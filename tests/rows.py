@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from agent_chine_app.client_management import create_client
 from agent_chine_app.models import Client, ClientCreation, ClientImport, Colis, Lot, NumberChange
+from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import (
     ErrorClass,
     Outcome,
@@ -20,6 +21,8 @@ from whatsapp_monitoring_app.models import (
     WhatsAppAddressee,
     WhatsAppAnnouncement,
     WhatsAppAttempt,
+    WhatsAppAuditEntry,
+    WhatsAppExport,
     WhatsAppNotification,
     WhatsAppProviderTemplate,
     WhatsAppSender,
@@ -28,6 +31,8 @@ from whatsapp_monitoring_app.models import (
     WhatsAppWrongNumber,
 )
 from whatsapp_monitoring_app.models.statuses import WAITING
+from whatsapp_monitoring_app.services import exports
+from whatsapp_monitoring_app.services.search import Filters
 
 TEMPLATE_MODELS = (WhatsAppTemplate, WhatsAppTemplateName, WhatsAppProviderTemplate)
 
@@ -88,6 +93,17 @@ def announcement(
             announcement=announced, user=owed.user, template="envoi_parti", notification=owed
         )
     return announced
+
+
+def export(office: str, filters: Filters | None = None, **wish: Any) -> WhatsAppExport:
+    """A finished export of somebody who works in this office."""
+    telephone = f"+2236655{list(scopes.all_scopes()).index(office):04}"
+    person = User.objects.filter(telephone=telephone).first() or User.objects.create_user(telephone, role=office)
+    wanted = exports.Wish(filters or Filters(), **{"format": "csv", **wish})
+    asked = exports.create(wanted, uuid.uuid4(), person, scopes.get(office), timezone.now())
+    assert exports.run(asked.pk)
+    asked.refresh_from_db()
+    return asked
 
 
 def template(code: str = "retard", **fields: Any) -> WhatsAppTemplate:
@@ -151,6 +167,7 @@ def everything() -> Any:
         *(WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, WhatsAppWrongNumber, *TEMPLATE_MODELS),
         *(User, Client, NumberChange, Colis, ClientCreation, ClientImport),
         *(WhatsAppAnnouncement, WhatsAppAddressee, Lot),
+        *(WhatsAppExport, WhatsAppAuditEntry),
     )
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

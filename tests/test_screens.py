@@ -31,6 +31,8 @@ MONITORING = (
     "whatsapp_morning",
     "whatsapp_proof",
     "whatsapp_announcements",
+    "whatsapp_export_create",
+    "whatsapp_exports",
 )
 SENDERS = ("whatsapp_senders", "whatsapp_sender_create")
 TEMPLATES = ("whatsapp_templates", "whatsapp_template_create")

@@ -17,7 +17,7 @@ from agent_chine_app.client_management import create_client
 from agent_chine_app.models import ClientCreation, ClientImport, Colis, Lot
 from tests import rows
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.models import Status, WhatsAppExport, WhatsAppNotification, WhatsAppSender
 
 pytestmark = pytest.mark.django_db
 
@@ -94,6 +94,12 @@ METHODS = {
     "whatsapp_announcement": {"get"},
     "whatsapp_announcement_complete": {"post"},
     "whatsapp_announcement_retry": {"post"},
+    "whatsapp_export_create": {"get", "post"},
+    "whatsapp_exports": {"get"},
+    "whatsapp_export": {"get"},
+    "whatsapp_export_file": {"get"},
+    "whatsapp_export_delete": {"post"},
+    "whatsapp_changes": {"get"},
     "whatsapp_senders": {"get"},
     "whatsapp_sender_create": {"get", "post"},
     "whatsapp_sender": {"get"},
@@ -113,8 +119,9 @@ METHODS = {
     "whatsapp_template_name": {"get", "post"},
     "whatsapp_template_name_delete": {"get", "post"},
 }
+EXPORT_SCREENS = ["whatsapp_export", "whatsapp_export_file", "whatsapp_export_delete"]
 ANNOUNCEMENT_SCREENS = [name for name in METHODS if name.startswith("whatsapp_announcement")]
-JSON_SCREENS = {"create_client_api", "client_creation_status"}
+JSON_SCREENS = {"create_client_api", "client_creation_status", "whatsapp_changes"}
 # Addresses of no office: their own tests say who may open them.
 OUTSIDE = {
     "home",
@@ -185,7 +192,9 @@ def browser_of(role: str, **options: Any) -> Browser:
     browser = Browser(**options)
     if role != "anonymous":
         fields: dict[str, Any] = {"is_superuser": True} if role == "superuser" else {"role": role}
-        browser.force_login(User.objects.create_user("+22370009999", first_name="Test", **fields))
+        person = User.objects.create_user("+22370009999", first_name="Test", **fields)
+        browser.force_login(person)
+        WhatsAppExport.objects.update(requested_by=person)  # which nobody but who asked for it may open
     return browser
 
 
@@ -250,6 +259,7 @@ def values(notifications: dict[str, WhatsAppNotification], media: Path) -> dict[
         "waiting": waiting,
         "doubtful": doubtful,
         "announced": announced,
+        "exported": {office: rows.export(office).pk for office in OFFICES},
         "lot_told": rows.announcement("agent_mali", subject=lot.subject).pk,
         "sender_pk": WhatsAppSender.objects.get(code="mali").pk,
     }
@@ -265,6 +275,7 @@ def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotifi
         "whatsapp_confirm_arrival": values["doubtful"][screen.office],
         "whatsapp_give_up": values["doubtful"][screen.office],
         **dict.fromkeys(ANNOUNCEMENT_SCREENS, values["announced"][screen.office]),
+        **dict.fromkeys(EXPORT_SCREENS, values["exported"][screen.office]),
     }
     return screen.url(
         {**values, "pk": values[_kind_of_pk(screen.name)], "code": codes.get(screen.name, notification.pk)}
@@ -378,7 +389,8 @@ def test_no_screen_of_an_agent_s_office_shows_a_foreign_text(
     screen: Screen, values: dict[str, Any], notifications: dict[str, WhatsAppNotification]
 ):
     answer = browser_of(screen.office).get(address(screen, values, notifications[screen.office]))
-    page = answer.content.decode(errors="replace")  # a workbook is no text
+    content = b"".join(answer) if answer.streaming else answer.content
+    page = content.decode(errors="replace")  # a workbook is no text
 
     for foreign in set(OFFICES) - {screen.office}:
         assert secret_of(foreign) not in page

@@ -29,6 +29,7 @@ from whatsapp_monitoring_app.services import (
     cleanup,
     delivery,
     drafts,
+    exports,
     health,
     outbox,
     pacing,
@@ -48,6 +49,8 @@ _retries_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONC
 # A due task that finds no thread waits unacknowledged inside the worker, which then takes nothing from any queue,
 # however urgent: what is not urgent never fills the threads.
 _unhurried_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY * 3 // 4))
+# A workbook keeps a processor busy for minutes: one at a time leaves the threads to those who wait for answers.
+_export_at_once = threading.BoundedSemaphore(1)
 _PLACES = {"whatsapp_retry": (_retries_at_once, _unhurried_at_once), "whatsapp_bulk": (_unhurried_at_once,)}
 
 
@@ -291,9 +294,32 @@ def recover_whatsapp_notifications() -> dict[str, int]:
     bulk_messages = recovery.lost_bulks(at)
     for code in bulk_messages:
         _publish(send_bulk_whatsapp_notifications, (str(code),))
-    found = {"payloads": len(payloads), "bulks": len(bulk_messages), "rung": process_whatsapp_retries_task()}
+    unwritten = exports.lost(at, recovery.PATIENCE)
+    for code in unwritten:
+        _publish(write_whatsapp_export, (str(code),))
+    found = {
+        "payloads": len(payloads),
+        "bulks": len(bulk_messages),
+        "exports": len(unwritten),
+        "rung": process_whatsapp_retries_task(),
+    }
     # Last: a provider that hangs must not hold the others up.
     return counts | found | {"told": polling.poll(timezone.now())}
+
+
+@shared_task
+def write_whatsapp_export(code: str) -> bool:
+    """Write the file of this export, unless somebody else does; whether it was this task."""
+    if not _export_at_once.acquire(blocking=False):
+        return False  # the one that is being written rings for the next
+    try:
+        is_mine = exports.run(uuid.UUID(code))
+    finally:
+        _export_at_once.release()
+    waiting = exports.next_waiting(timezone.now())
+    if waiting:
+        _publish(write_whatsapp_export, (str(waiting),))
+    return is_mine
 
 
 @shared_task

@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from django.urls import URLPattern, path
 
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.views import announcements, calls, monitoring, overview, senders, templates, webhooks
+from whatsapp_monitoring_app.views import (
+    announcements,
+    calls,
+    changes,
+    exports,
+    monitoring,
+    overview,
+    senders,
+    templates,
+    webhooks,
+)
 
 urlpatterns = [
     path("cloud/", webhooks.CloudApiWebhookView.as_view(), name="whatsapp_cloud_webhook"),
@@ -40,6 +50,8 @@ def details_urls(scope: Scope, user_relations: Sequence[str] = ()) -> list[URLPa
     return [
         *call_urls(scope, user_relations),
         *announcement_urls(scope),
+        *export_urls(scope),
+        path("whatsapp/monitoring/changes/", changes.ChangesView.as_view(scope=scope), name="whatsapp_changes"),
         path(
             "whatsapp/monitoring/<uuid:code>/",
             monitoring.DetailsView.as_view(scope=scope),
@@ -99,6 +111,22 @@ def announcement_urls(scope: Scope) -> list[URLPattern]:
             announcements.RetryFailedView.as_view(scope=scope),
             name="whatsapp_announcement_retry",
         ),
+    ]
+
+
+def export_urls(scope: Scope) -> list[URLPattern]:
+    """The files of messages that people ask for; `details_urls` has them."""
+    one = "whatsapp/exports/<uuid:code>/"
+    return [
+        path(
+            "whatsapp/monitoring/export/",
+            exports.ExportCreateView.as_view(scope=scope),
+            name="whatsapp_export_create",
+        ),
+        path("whatsapp/exports/", exports.ExportListView.as_view(scope=scope), name="whatsapp_exports"),
+        path(one, exports.ExportView.as_view(scope=scope), name="whatsapp_export"),
+        path(f"{one}file/", exports.ExportFileView.as_view(scope=scope), name="whatsapp_export_file"),
+        path(f"{one}delete/", exports.ExportDeleteView.as_view(scope=scope), name="whatsapp_export_delete"),
     ]
 
 

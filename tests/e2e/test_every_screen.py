@@ -31,6 +31,8 @@ MONITORING = {
     "calls": "whatsapp/calls/",
     "morning": "whatsapp/morning/",
     "proof": "whatsapp/proof/",
+    "export": "whatsapp/monitoring/export/",
+    "exports": "whatsapp/exports/",
 }
 ADMINISTRATION = {
     **MONITORING,

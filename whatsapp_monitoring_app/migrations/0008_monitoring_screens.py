@@ -438,11 +438,27 @@ class Migration(migrations.Migration):
                         help_text="Relative periods of the filters end here.", verbose_name="created"
                     ),
                 ),
+                ("request_id", models.UUIDField(editable=False, unique=True)),
                 ("total", models.PositiveIntegerField(default=0, verbose_name="messages")),
                 ("done", models.PositiveIntegerField(default=0, verbose_name="written")),
                 ("claimed_until", models.DateTimeField(editable=False, null=True, verbose_name="held until")),
                 ("finished_at", models.DateTimeField(null=True, verbose_name="finished")),
-                ("error", models.TextField(blank=True, default="", verbose_name="error")),
+                (
+                    "error",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("not_theirs", "You do not work in this office any more: no file was written."),
+                            (
+                                "not_written",
+                                "The file could not be written. Ask for it again later, or tell an administrator.",
+                            ),
+                        ],
+                        default="",
+                        max_length=12,
+                        verbose_name="error",
+                    ),
+                ),
                 (
                     "file",
                     models.CharField(blank=True, default="", editable=False, max_length=200, verbose_name="file"),

@@ -9,11 +9,13 @@ from whatsapp_monitoring_app.models import (
     WhatsAppAnnouncement,
     WhatsAppBulk,
     WhatsAppCall,
+    WhatsAppExport,
     WhatsAppInbound,
     WhatsAppNotification,
     WhatsAppReceipt,
     WhatsAppWebhookLog,
 )
+from whatsapp_monitoring_app.services import exports
 
 BATCH = 1000
 
@@ -21,8 +23,8 @@ BATCH = 1000
 def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[str, int]:
     """Delete what is finished and older than `keep`, and payloads older than `keep_payloads`.
 
-    Finished are notifications, with their attempts and receipts, clients' messages, calls, bulk messages and
-    announcements.
+    Finished are notifications, with their attempts and receipts, clients' messages, calls, bulk messages,
+    announcements and exports, whose files go when their own days are over.
 
     How many of each. What still waits to be sent is never deleted, however old it is.
     """
@@ -36,6 +38,8 @@ def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[
         "inbound": _delete(WhatsAppInbound.objects.filter(received_at__lt=at - keep)),
         "calls": _delete(WhatsAppCall.objects.filter(at__lt=at - keep)),
         "bulks": _delete(WhatsAppBulk.objects.filter(finished_at__lt=at - keep)),
+        "exports": _delete(WhatsAppExport.objects.filter(finished_at__lt=at - keep)),
+        "files": exports.forget_files(at),
         "payloads": _delete(WhatsAppWebhookLog.objects.filter(received_at__lt=at - keep_payloads)),
     }
 

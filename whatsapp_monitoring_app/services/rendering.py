@@ -1,6 +1,7 @@
 """The text as the client gets it. Secrets are put in at the last moment: no row, task or log ever holds them."""
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from accounts import first_password
 from accounts.models import User
@@ -8,6 +9,11 @@ from whatsapp_monitoring_app.models import WhatsAppFormerNumber, WhatsAppNotific
 from whatsapp_monitoring_app.providers.content import Unsendable
 
 FIRST_PASSWORD_LINK = "{first_password_link}"  # noqa: S105 - a placeholder
+
+
+def without_link(text: str) -> str:
+    """A text as it may be shown: a personal link was never stored, and the text says so."""
+    return text.replace(FIRST_PASSWORD_LINK, _("[personal link, never stored]"))
 
 
 def text_to_send(notification: WhatsAppNotification) -> str:

@@ -18,12 +18,12 @@ from django.utils.translation import gettext as _
 from accounts import phones, time_zones
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Standing, Status, WhatsAppAnnouncement, WhatsAppNotification
+from whatsapp_monitoring_app.models.statuses import FINAL
 from whatsapp_monitoring_app.providers import content
-from whatsapp_monitoring_app.services import quiet_hours
+from whatsapp_monitoring_app.services import quiet_hours, rendering
 from whatsapp_monitoring_app.services.announcements import Reconciliation
 from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
-from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 
 register = template.Library()
 
@@ -90,6 +90,37 @@ def refresh_pause(announcement: WhatsAppAnnouncement, reconciliation: Reconcilia
     return "15s" if is_new and reconciliation.may_be_confirmed else ""
 
 
+# How often a message's page asks for news, by how long ago something was last due to happen to it.
+WATCHED = (
+    (timedelta(minutes=2), "3s"),
+    (timedelta(minutes=10), "10s"),
+    (timedelta(hours=1), "30s"),
+)
+# The page waits for a telephone that is switched on: nobody notices a few seconds more.
+OF_A_TELEPHONE = ("10s", *(pause for _age, pause in WATCHED[1:]))
+
+
+@register.simple_tag
+def watch_pause(notification: WhatsAppNotification) -> str:
+    """How long the page waits before it asks again; "over" when that is left to a person, "" when nothing changes."""
+    if notification.is_delivery_unknown or notification.status in FINAL:
+        return ""
+    now = timezone.now()
+    moments = (
+        notification.created_at,
+        notification.first_attempt_at,
+        notification.next_attempt_at,
+        notification.sent_at,
+        notification.delivered_at,
+    )
+    age = min(abs(now - at) for at in moments if at)
+    is_told = notification.status in (Status.SENT, Status.DELIVERED)
+    for number, (until, pause) in enumerate(WATCHED):
+        if age < until:
+            return OF_A_TELEPHONE[number] if is_told else pause
+    return "over"
+
+
 @register.filter
 def office_label(office: str) -> str | Promise:
     """The name of an office, or its code when it is no longer installed."""
@@ -106,13 +137,13 @@ def explained(error_class: str) -> Explanation:
 @register.filter
 def safe_text(notification: WhatsAppNotification) -> str:
     """The notification's text as it may be shown."""
-    return without_link(notification.message_content)
+    return rendering.without_link(notification.message_content)
 
 
 @register.filter
 def without_link(text: str) -> str:
     """A text as it may be shown: a personal link was never stored, and the text says so."""
-    return text.replace(FIRST_PASSWORD_LINK, _("[personal link, never stored]"))
+    return rendering.without_link(text)
 
 
 @register.filter

@@ -1,5 +1,6 @@
 """The tenancy guard: every page of an office inherits it, and none can run without a scope."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -18,7 +19,8 @@ from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppNotification
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.services import call_list
+from whatsapp_monitoring_app.services import call_list, changes
+from whatsapp_monitoring_app.services.search import Filters
 
 
 def safe_next(request: HttpRequest, default: str) -> str:
@@ -40,6 +42,14 @@ def page_with_form(request: HttpRequest, default: str) -> str:
             # One slash: two would name another host.
             return f"/{parts.path.lstrip('/')}" + (f"?{parts.query}" if parts.query else "")
     return default
+
+
+@dataclass(frozen=True)
+class NewerBar:
+    """Where a page asks whether it is still true, and where its newest state is."""
+
+    address: str
+    page: str
 
 
 class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
@@ -97,12 +107,27 @@ class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            scope=self.office, base_template=self.office.base_template, call_count=self.call_count, **kwargs
+            scope=self.office,
+            base_template=self.office.base_template,
+            call_count=self.call_count,
+            newer_bar=self.newer_bar,
+            **kwargs,
         )
 
     def call_count(self) -> int:
         """How many people wait for a call. The menu asks when it is shown, which pieces of a page are not."""
         return call_list.count(self.office, timezone.now())
+
+    def newer_bar(self) -> NewerBar:
+        """What the bar about newer messages needs. Only the pages that show it ask."""
+        filters = Filters.read(self.request.GET)
+        token = changes.token(filters, self.office, timezone.now())
+        query = filters.write()
+        address = reverse(f"{self.office.office}:whatsapp_changes")
+        return NewerBar(
+            f"{address}?token={token}" + (f"&{query}" if query else ""),
+            self.request.path + (f"?{query}" if query else ""),
+        )
 
 
 class EveryOfficeMixin(ScopedMixin):
