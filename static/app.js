@@ -18,12 +18,18 @@ addEventListener("pageshow", () => {
   }
 });
 
-// A menu closes when one presses elsewhere, or Escape.
+// A menu closes when one presses or goes elsewhere, and at Escape, which leaves one where the menu was opened.
 const closeMenus = (except) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== except) menu.open = false;
 };
-document.addEventListener("click", (event) => closeMenus(event.target.closest("details.menu")));
-document.addEventListener("keydown", (event) => event.key === "Escape" && closeMenus());
+for (const way of ["click", "focusin"]) {
+  document.addEventListener(way, (event) => closeMenus(event.target.closest("details.menu")));
+}
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  document.activeElement.closest("details.menu[open]")?.querySelector("summary").focus();
+  closeMenus();
+});
 
 // A text says how long it is, and how long it may be.
 for (const text of document.querySelectorAll("[data-counted]")) {

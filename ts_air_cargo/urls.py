@@ -8,6 +8,7 @@ from whatsapp_monitoring_app import scopes
 
 urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
+    path("theme/", views.choose_theme, name="set_theme"),
     path("", include("accounts.urls")),
     path("", include("client_app.urls")),
     *(path(f"{scope.slug}/", include(f"{scope.app}.urls")) for scope in scopes.all_scopes().values()),

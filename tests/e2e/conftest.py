@@ -34,9 +34,9 @@ def complaints() -> list[str]:
     return []
 
 
-def new_page(chromium: Browser, viewport: ViewportSize, complaints: list[str]) -> Page:
-    """A page in a browser of its own, in French."""
-    context: BrowserContext = chromium.new_context(locale="fr-FR", viewport=viewport)
+def new_page(chromium: Browser, viewport: ViewportSize, complaints: list[str], language: str = "fr-FR") -> Page:
+    """A page in a browser of its own, in French, without movement."""
+    context: BrowserContext = chromium.new_context(locale=language, viewport=viewport, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))

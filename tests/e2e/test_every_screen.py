@@ -1,14 +1,19 @@
-"""Every screen with the demo company in it, on a desktop and on a phone: photographed, and free of complaints.
+"""Every screen with the demo company in it, on a desktop and on a phone: photographed, and usable by everybody.
 
-The pictures go to screenshots/, which is not committed; the README's are copies of some of them.
+Each is opened in French, by day and by night, and searched for what WCAG 2.2 AA forbids; then in Chinese. The pictures
+go to screenshots/, which is not committed; the README's are copies of some of them. A screen added to SCREENS is
+covered.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
+from accounts.models import User
 from agent_chine_app.models import Client, Colis
+from tests.e2e import axe
 from tests.e2e.conftest import DESKTOP, PHONE, new_page
 from tests.stack import ROOT, Stack
 from tests.waiting import eventually
@@ -44,6 +49,8 @@ ADMINISTRATION = {
 OF_ONE_CLIENT = ("", "edit/", "wrong-person/", "resend/")
 OF_A_CLIENT = {"home": "", "preferences": "preferences/", "stop": "preferences/stop/", "password": "password/"}
 OF_ONE_SENDER = ("", "edit/", "token/", "test/", "pause/")
+OF_ONE_TEMPLATE = {"template": "", "template-name": "names/mali/fr/"}
+FRENCH, CHINESE = "fr", "zh-hans"
 SCREENS = {
     "agent_chine": {
         "home": "",
@@ -70,92 +77,144 @@ SCREENS = {
 }
 
 
+@dataclass(frozen=True)
+class Round:
+    """One visit to every screen: by which browser, of which size, in which language, and what was found so far."""
+
+    chromium: Browser
+    site: str
+    size: ViewportSize
+    language: str
+    complaints: list[str]
+    findings: list[str]
+
+    def new_page(self) -> Page:
+        return new_page(self.chromium, self.size, self.complaints, self.language)
+
+    def log_in(self, page: Page, telephone: str) -> None:
+        User.objects.filter(telephone=telephone).update(language=self.language)
+        page.goto(f"{self.site}/login/")
+        page.locator("[name=username]").fill(telephone)
+        page.locator("[name=password]").fill(demo.PASSWORD)
+        page.locator("main form .btn-primary").click()
+        page.wait_for_url(lambda url: "/login/" not in url)
+
+    def look_at(self, page: Page, path: str, name: str) -> None:
+        """Photograph the screen at this path of the site, and find what is wrong with it."""
+        answer = page.goto(f"{self.site}/{path}")
+        picture = f"{self.size['width']}-{name}"
+        if answer is None or answer.status != 200:
+            self.findings.append(f"{picture}: {answer and answer.status} at {path}")
+        elif self.language == CHINESE:
+            photograph(page, f"{picture}-zh")
+        else:
+            self.look_closely(page, picture)
+        self.findings.extend(overflow(page, f"{picture}, {self.language}"))
+
+    def look_closely(self, page: Page, picture: str) -> None:
+        photograph(page, picture)
+        if picture in FOR_THE_README:
+            page.screenshot(path=PICTURES / f"readme-{FOR_THE_README[picture]}.png")
+        page.emulate_media(color_scheme="dark")
+        photograph(page, f"{picture}-dark")
+        page.emulate_media(color_scheme="light")
+        self.findings.extend(axe.violations(page, picture))
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_every_screen_fits_and_complains_of_nothing(
     size: ViewportSize, stack: Stack, live_server: Any, chromium: Browser, complaints: list[str]
 ):
     demo.load()
     eventually(lambda: not _unsettled(), "the demo's messages are read or have failed")
-    width = size["width"]
-    for account in demo.ACCOUNTS[:4]:
-        page = new_page(chromium, size, complaints)
-        photograph(page, f"{live_server.url}/login/", f"{width}-login")
-        log_in(page, account)
-        office = f"{live_server.url}/{account.role.replace('_', '-')}/"
-        for name, path in SCREENS[account.role].items():
-            photograph(page, office + path, f"{width}-{account.role}-{name}")
-        for status in (Status.READ, Status.FAILED):
-            photograph(
-                page, f"{office}whatsapp/monitoring/{_one(account.role, status)}/", f"{width}-{account.role}-{status}"
-            )
-        if account.role.startswith("agent"):
-            photograph_one_colis(page, office, f"{width}-{account.role}-colis-details")
-        if account.role == "agent_chine":
-            photograph_one_client(page, office, f"{width}-{account.role}-client")
-        if account.role.startswith("admin"):
-            photograph_one_sender(page, office, f"{width}-{account.role}-sender")
-            photograph_one_template(page, office, f"{width}-{account.role}-template")
-        page.context.close()
-    page = new_page(chromium, size, complaints)
-    photograph_what_clients_see(page, live_server.url, f"{width}-client")
-    page.context.close()
+    findings: list[str] = []
+    for language in (FRENCH, CHINESE):
+        visit = Round(chromium, live_server.url, size, language, complaints, findings)
+        look_at_what_anybody_sees(visit)
+        look_at_what_clients_see(visit)
+        for account in demo.ACCOUNTS[:4]:
+            look_at_an_office(visit, account)
+    assert not findings, "\n".join(["", *findings])
     assert complaints == []
 
 
-def photograph_what_clients_see(page: Page, site: str, name: str) -> None:
-    colis = Colis.objects.filter(client__user__telephone=demo.CLIENTS[0][0], status=Colis.Status.ARRIVED).get()
-    photograph(page, f"{site}/suivi/{colis.numero_suivi}/", f"{name}-tracking")
-    page.goto(f"{site}/login/")
-    fill_in(page, demo.CLIENTS[0][0])
-    page.wait_for_url("**/account/")
-    for screen, path in {**OF_A_CLIENT, "colis": f"colis/{colis.numero_suivi}/"}.items():
-        photograph(page, f"{site}/account/{path}", f"{name}-{screen}")
+def look_at_an_office(visit: Round, account: demo.Account) -> None:
+    page = visit.new_page()
+    visit.log_in(page, account.telephone)
+    office = account.role.replace("_", "-")
+    for name, path in screens_of(account.role).items():
+        visit.look_at(page, f"{office}/{path}", f"{account.role}-{name}")
+    page.context.close()
 
 
-def log_in(page: Page, account: demo.Account) -> None:
-    fill_in(page, account.telephone)
-    page.wait_for_url("**/agent-*/**") if account.role.startswith("agent") else page.wait_for_url("**/admin-*/**")
+def look_at_what_anybody_sees(visit: Round) -> None:
+    page = visit.new_page()
+    for name, path in {"login": "login/", "client-tracking": f"suivi/{_arrived().numero_suivi}/"}.items():
+        visit.look_at(page, path, name)
+    page.context.close()
 
 
-def fill_in(page: Page, telephone: str) -> None:
-    page.get_by_label("Téléphone").fill(telephone)
-    page.get_by_label("Mot de passe").fill(demo.PASSWORD)
-    page.get_by_role("button", name="Se connecter").click()
+def look_at_what_clients_see(visit: Round) -> None:
+    page = visit.new_page()
+    visit.log_in(page, demo.CLIENTS[0][0])
+    for name, path in {**OF_A_CLIENT, "colis": f"colis/{_arrived().numero_suivi}/"}.items():
+        visit.look_at(page, f"account/{path}", f"client-{name}")
+    page.context.close()
 
 
-def photograph_one_colis(page: Page, office: str, name: str) -> None:
-    photograph(page, f"{office}colis/{Colis.objects.all()[0].pk}/", name)
-    if office.endswith("agent-chine/"):
-        photograph(page, f"{office}colis/{Colis.objects.all()[0].pk}/edit/", f"{name}-edit")
+def screens_of(role: str) -> dict[str, str]:
+    """Every screen of this office by its name: the addresses above, and the pages of one row of each kind."""
+    screens = {**SCREENS[role], **pages_of_messages(role)}
+    if role.startswith("agent"):
+        screens |= pages_of_one_colis(role)
+    if role == "agent_chine":
+        screens |= pages_of_one_client()
+    if role.startswith("admin"):
+        screens |= {**pages_of_one_sender(), **pages_of_one_template()}
+    return screens
 
 
-def photograph_one_client(page: Page, office: str, name: str) -> None:
+def pages_of_messages(role: str) -> dict[str, str]:
+    return {status: f"whatsapp/monitoring/{_one(role, status)}/" for status in (Status.READ, Status.FAILED)}
+
+
+def pages_of_one_colis(role: str) -> dict[str, str]:
+    address = f"colis/{Colis.objects.all()[0].pk}/"
+    pages = {"colis-details": address}
+    return {**pages, "colis-details-edit": f"{address}edit/"} if role == "agent_chine" else pages
+
+
+def pages_of_one_client() -> dict[str, str]:
     client = Client.objects.get(user__telephone="+22370000001")
-    for path in OF_ONE_CLIENT:
-        photograph(page, f"{office}clients/{client.pk}/{path}", f"{name}-{path or 'details'}".rstrip("/"))
+    return {_named("client", path): f"clients/{client.pk}/{path}" for path in OF_ONE_CLIENT}
 
 
-def photograph_one_sender(page: Page, office: str, name: str) -> None:
-    address = f"{office}whatsapp/senders/{WhatsAppSender.objects.get(code='mali').pk}/"
-    for path in OF_ONE_SENDER:
-        photograph(page, address + path, f"{name}-{path or 'details'}".rstrip("/"))
+def pages_of_one_sender() -> dict[str, str]:
+    sender = WhatsAppSender.objects.get(code="mali")
+    return {_named("sender", path): f"whatsapp/senders/{sender.pk}/{path}" for path in OF_ONE_SENDER}
 
 
-def photograph_one_template(page: Page, office: str, name: str) -> None:
-    address = f"{office}whatsapp/templates/{WhatsAppTemplate.objects.get(code='colis_arrive').pk}/"
-    photograph(page, address, name)
-    photograph(page, f"{address}names/mali/fr/", f"{name}-name")
+def pages_of_one_template() -> dict[str, str]:
+    template = WhatsAppTemplate.objects.get(code="colis_arrive")
+    return {name: f"whatsapp/templates/{template.pk}/{path}" for name, path in OF_ONE_TEMPLATE.items()}
 
 
-def photograph(page: Page, url: str, name: str) -> None:
-    answer = page.goto(url)
-    assert answer is not None
-    assert answer.status == 200, url
+def photograph(page: Page, name: str) -> None:
     page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
-    if name in FOR_THE_README:
-        page.screenshot(path=PICTURES / f"readme-{FOR_THE_README[name]}.png")
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0, f"{url} is {overflow} px too wide"
+
+
+def overflow(page: Page, name: str) -> list[str]:
+    """One sentence when the page is wider than the screen."""
+    excess = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [f"{name}: {excess} px too wide"] if excess > 0 else []
+
+
+def _named(thing: str, path: str) -> str:
+    return f"{thing}-{path or 'details'}".rstrip("/")
+
+
+def _arrived() -> Colis:
+    return Colis.objects.get(client__user__telephone=demo.CLIENTS[0][0], status=Colis.Status.ARRIVED)
 
 
 def _unsettled() -> bool:
