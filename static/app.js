@@ -41,6 +41,13 @@ for (const text of document.querySelectorAll("[data-counted]")) {
   count();
 }
 
+// An address holds only the filters that filter.
+for (const form of document.querySelectorAll("form.filters")) {
+  form.addEventListener("formdata", ({ formData }) => {
+    for (const [name, value] of [...formData]) if (!value) formData.delete(name);
+  });
+}
+
 // A text for another site is copied by one press.
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;

@@ -25,6 +25,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppExport,
     WhatsAppNotification,
     WhatsAppProviderTemplate,
+    WhatsAppSavedView,
     WhatsAppSender,
     WhatsAppTemplate,
     WhatsAppTemplateName,
@@ -138,6 +139,16 @@ def provider_template(name: str = "retard", language: str = "fr", **fields: Any)
     )
 
 
+def saved_view(office: str, owner: User, name: str = "", **fields: Any) -> WhatsAppSavedView:
+    """Failed messages under a name."""
+    values: dict[str, Any] = {
+        "name": name or str(uuid.uuid4()),
+        "query": "status=failed",
+        "created_at": timezone.now(),
+    }
+    return WhatsAppSavedView.objects.create(source_app=office, owner=owner, **{**values, **fields})
+
+
 def company(count: int, office: str) -> list[WhatsAppNotification]:
     """`count` clients with a parcel, a finished creation and a message each, in every state in turn."""
     states = [status for status in Status if status not in (Status.SENDING, Status.CANCELLED)]
@@ -166,8 +177,7 @@ def everything() -> Any:
     models = (
         *(WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, WhatsAppWrongNumber, *TEMPLATE_MODELS),
         *(User, Client, NumberChange, Colis, ClientCreation, ClientImport),
-        *(WhatsAppAnnouncement, WhatsAppAddressee, Lot),
-        *(WhatsAppExport, WhatsAppAuditEntry),
+        *(WhatsAppAnnouncement, WhatsAppAddressee, Lot, WhatsAppSavedView, WhatsAppExport, WhatsAppAuditEntry),
     )
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

@@ -26,6 +26,7 @@ OFFICES = ("agent_chine", "agent_mali", "admin_chine", "admin_mali")
 MONITORING = (
     "whatsapp_monitoring",
     "whatsapp_monitoring_list",
+    "whatsapp_view_create",
     "whatsapp_retry_failed",
     "whatsapp_calls",
     "whatsapp_morning",
@@ -226,7 +227,8 @@ def test_a_page_asks_the_database_a_few_questions_whatever_the_number_of_rows(
         return len(asked)
 
     open_page(page)  # the login of the browser
-    rows.company(7, source_of(page))
+    # The list of messages counts them only where they need a second page.
+    rows.company(26 if page.endswith("_monitoring_list") else 7, source_of(page))
     few = question_count()
     rows.company(30, source_of(page))
 
@@ -252,7 +254,7 @@ def test_the_details_ask_few_questions_whatever_the_number_of_attempts(open_page
 
 def test_a_long_list_has_pages_that_show_each_row_once(open_page: Callable[..., Any]):
     rows.company(60, "agent_chine")
-    for page in ("agent_chine:whatsapp_monitoring_list", "agent_chine:client_list", "agent_chine:colis_list"):
+    for page in ("agent_chine:client_list", "agent_chine:colis_list"):
         shown = [row.pk for number in "123" for row in open_page(page, page=number).context["page"]]
         assert len(shown) == len(set(shown)) == 60
         assert open_page(page, page="999").context["page"].number == 3
@@ -279,12 +281,13 @@ LIST = "agent_chine:whatsapp_monitoring_list"
         ({"q": "nothing like this"}, set()),
         ({"status": "failed", "message_type": "delivery"}, set()),
         ({"status": "read", "q": "title"}, {"two"}),
-        ({"status": "unknown"}, {"one", "two", "three"}),
-        ({"message_type": "unknown", "category": "unknown"}, {"one", "two", "three"}),
+        ({"status": "unknown"}, set()),
+        ({"message_type": "unknown", "category": "unknown"}, set()),
         ({"source_app": "agent_mali"}, {"one", "two", "three"}),
-        ({"period": "garbage"}, {"one", "two", "three"}),
-        ({"q": "x\x00y"}, {"one", "two", "three"}),
-        ({"q": "x" * 101}, {"one", "two", "three"}),
+        ({"period": "garbage"}, set()),
+        ({"q": "x\x00y"}, set()),
+        ({"q": "\x00"}, {"one", "two", "three"}),
+        ({"q": "x" * 101}, set()),
         ({"q": "%"}, set()),
         ({"unheard": "of"}, {"one", "two", "three"}),
     ],

@@ -17,7 +17,13 @@ from agent_chine_app.client_management import create_client
 from agent_chine_app.models import ClientCreation, ClientImport, Colis, Lot
 from tests import rows
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import Status, WhatsAppExport, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.models import (
+    Status,
+    WhatsAppExport,
+    WhatsAppNotification,
+    WhatsAppSender,
+    WhatsAppSubject,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +83,8 @@ METHODS = {
     "lot_complete": {"post"},
     "whatsapp_monitoring": {"get"},
     "whatsapp_monitoring_list": {"get"},
+    "whatsapp_view_create": {"get", "post"},
+    "whatsapp_view_delete": {"get", "post"},
     "whatsapp_retry_failed": {"get", "post"},
     "whatsapp_attempt_details": {"get"},
     "whatsapp_retry": {"post"},
@@ -279,9 +287,14 @@ def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotifi
         **dict.fromkeys(ANNOUNCEMENT_SCREENS, values["announced"][screen.office]),
         **dict.fromkeys(EXPORT_SCREENS, values["exported"][screen.office]),
     }
-    return screen.url(
-        {**values, "pk": values[_kind_of_pk(screen.name)], "code": codes.get(screen.name, notification.pk)}
-    )
+    pk = _own_view(screen.office) if screen.name == "whatsapp_view_delete" else values[_kind_of_pk(screen.name)]
+    return screen.url({**values, "pk": pk, "code": codes.get(screen.name, notification.pk)})
+
+
+def _own_view(office: str) -> int:
+    """A view that the person who is logged in, if anybody is, has saved in this office."""
+    owner = User.objects.filter(telephone="+22370009999").first() or User.objects.all()[0]
+    return rows.saved_view(office, owner).pk
 
 
 def _kind_of_pk(name: str) -> str:
@@ -354,9 +367,10 @@ def test_a_post_without_the_site_s_own_token_is_refused(
     screen: Screen, values: dict[str, Any], notifications: dict[str, WhatsAppNotification]
 ):
     browser = browser_of(screen.office, enforce_csrf_checks=True)
+    url = address(screen, values, notifications[screen.office])
     before = rows.everything()
 
-    assert browser.post(address(screen, values, notifications[screen.office])).status_code == 403
+    assert browser.post(url).status_code == 403
     assert rows.everything() == before
 
 
@@ -412,18 +426,58 @@ def test_no_screen_of_an_agent_s_office_shows_a_foreign_text(
         "source_app={1}",
         "status=failed",
         "page=2",
+        "status=to_handle&period=today",
+        "error_class=recipient_permanent",
+        "error_code=131026",
+        "sender=mali&source_app={1}",
+        "client={2.user_id}",
+        "telephone={2.phone_number}",
+        "telephone=66000",
+        "q={2.phone_number}",
+        "q={2.pk}",
+        "parcel=subject-{0}",
+        "parcel=TS-{1}",
+        "lot=GZ-{1}",
+        "priority=3&language=fr&attempts=0",
+        "period=month",
+        "since=2020-01-01&until=9999-12-31",
+        "after=9999999999999999-{2.pk}",
+        "before=1-{2.pk}",
     ],
 )
 def test_no_search_or_filter_of_an_agent_s_office_finds_a_foreign_message(
     office: str, foreign: str, query: str, notifications: dict[str, WhatsAppNotification]
 ):
-    url = reverse(f"{office}:whatsapp_monitoring_list")
-    page = browser_of(office).get(f"{url}?{query.format(secret_of(foreign), foreign)}")
+    url, other = reverse(f"{office}:whatsapp_monitoring_list"), notifications[foreign]
+    WhatsAppSubject.objects.create(notification=other, name=f"colis:TS-{foreign.upper()}")
+    WhatsAppSubject.objects.create(notification=other, name=f"lot:GZ-{foreign.upper()}")
+    typed = query.format(secret_of(foreign), foreign, other)
+    page = browser_of(office).get(f"{url}?{typed}")
 
     assert set(page.context["page"]) <= {notifications[office]}
-    assert str(notifications[foreign].pk) not in page.content.decode()
+    shown = page.content.decode()
+    for told in (other.title, other.message_content, str(other.user), str(other.pk)):
+        assert told in typed or told not in shown
     assert f"category-{secret_of(foreign)}" not in str(page.context["form"]["category"])
     assert "source_app" not in page.context["form"].fields
+
+
+@pytest.mark.parametrize("foreign", OFFICES)
+@pytest.mark.parametrize("office", OFFICES)
+def test_a_foreign_or_private_view_does_not_exist_for_an_office(office: str, foreign: str):
+    browser = browser_of(office)
+    colleague = User.objects.create_user("+22370008888", role=foreign)
+    private = rows.saved_view(foreign, colleague, "private-view")
+    shared = rows.saved_view(foreign, colleague, "shared-view", is_shared=True)
+    before = rows.everything()
+
+    page = browser.get(f"{reverse(f'{office}:whatsapp_monitoring_list')}?view={private.pk}&{private.query}")
+    assert "private-view" not in page.content.decode()
+    assert ("shared-view" in page.content.decode()) == (office == foreign)
+    for view in (private, shared):
+        delete = reverse(f"{office}:whatsapp_view_delete", args=[view.pk])
+        assert browser.get(delete).status_code == browser.post(delete).status_code == 404
+    assert rows.everything() == before
 
 
 @pytest.mark.parametrize("office", AGENT_OFFICES)

@@ -10,8 +10,10 @@ from whatsapp_monitoring_app.views import (
     calls,
     changes,
     exports,
+    listing,
     monitoring,
     overview,
+    saved_views,
     senders,
     templates,
     webhooks,
@@ -30,7 +32,7 @@ def monitoring_urls(scope: Scope) -> list[URLPattern]:
         path("whatsapp/monitoring/", monitoring.DashboardView.as_view(scope=scope), name="whatsapp_monitoring"),
         path(
             "whatsapp/monitoring/list/",
-            monitoring.NotificationListView.as_view(scope=scope),
+            listing.NotificationListView.as_view(scope=scope),
             name="whatsapp_monitoring_list",
         ),
         path(
@@ -52,6 +54,7 @@ def details_urls(scope: Scope, user_relations: Sequence[str] = ()) -> list[URLPa
         *announcement_urls(scope),
         *export_urls(scope),
         path("whatsapp/monitoring/changes/", changes.ChangesView.as_view(scope=scope), name="whatsapp_changes"),
+        *view_urls(scope),
         path(
             "whatsapp/monitoring/<uuid:code>/",
             monitoring.DetailsView.as_view(scope=scope),
@@ -75,6 +78,15 @@ def details_urls(scope: Scope, user_relations: Sequence[str] = ()) -> list[URLPa
             monitoring.GiveUpView.as_view(scope=scope),
             name="whatsapp_give_up",
         ),
+    ]
+
+
+def view_urls(scope: Scope) -> list[URLPattern]:
+    """The views of the list of messages that people save; `details_urls` has them."""
+    create, delete = saved_views.SavedViewCreateView, saved_views.SavedViewDeleteView
+    return [
+        path("whatsapp/monitoring/views/new/", create.as_view(scope=scope), name="whatsapp_view_create"),
+        path("whatsapp/monitoring/views/<int:pk>/delete/", delete.as_view(scope=scope), name="whatsapp_view_delete"),
     ]
 
 

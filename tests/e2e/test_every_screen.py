@@ -31,6 +31,9 @@ FOR_THE_README = {
 MONITORING = {
     "dashboard": "whatsapp/monitoring/",
     "list": "whatsapp/monitoring/list/",
+    "list-filtered": "whatsapp/monitoring/list/?status=failed&period=month",
+    "list-misread": "whatsapp/monitoring/list/?status=bogus&since=hier",
+    "view-new": "whatsapp/monitoring/views/new/?status=failed",
     "announcements": "whatsapp/announcements/",
     "retry": "whatsapp/monitoring/retry/",
     "calls": "whatsapp/calls/",

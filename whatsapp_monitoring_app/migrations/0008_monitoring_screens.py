@@ -487,6 +487,14 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
+            model_name="whatsappnotification",
+            index=models.Index(
+                condition=models.Q(("error_class", ""), _negated=True),
+                fields=["error_class", "error_code", "-created_at"],
+                name="notification_by_cause",
+            ),
+        ),
+        migrations.AddIndex(
             model_name="whatsappretrybatch",
             index=models.Index(fields=["source_app", "-created_at"], name="retry_batch_by_office"),
         ),

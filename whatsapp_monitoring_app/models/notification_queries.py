@@ -105,17 +105,6 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
         """In a final state, or accepted, and created before `moment`."""
         return self.filter(status__in=FINAL | {Status.SENT, Status.DELIVERED}, created_at__lt=moment)
 
-    def matching(self, text: str) -> Self:
-        """Those whose title, text, telephone, subject or person contain `text`."""
-        return self.filter(
-            Q(title__icontains=text)
-            | Q(message_content__icontains=text)
-            | Q(phone_number__contains=text.replace(" ", ""))
-            | Q(subject__icontains=text)
-            | Q(user__first_name__icontains=text)
-            | Q(user__last_name__icontains=text)
-        )
-
     def move(self, to: Status, **changes: Any) -> int:
         """Move to `to` those that may go there; how many did. The one door of the status.
 

@@ -202,6 +202,12 @@ class WhatsAppNotification(models.Model):
                 fields=["status", "source_app", "-created_at"],
                 condition=~Q(status__in=["sent", "delivered", "read"]),
             ),
+            # Lists filtered by a cause or a code, whatever became of the message since: few have one.
+            models.Index(
+                name="notification_by_cause",
+                fields=["error_class", "error_code", "-created_at"],
+                condition=~Q(error_class=""),
+            ),
             # The sweep for due and expired rows.
             models.Index(name="notification_due", fields=["next_attempt_at"], condition=Q(status__in=sorted(WAITING))),
             # Deleting old rows: whether one of them is what another was sent again as.

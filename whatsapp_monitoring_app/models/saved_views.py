@@ -15,6 +15,10 @@ class SavedViewQuerySet(models.QuerySet["WhatsAppSavedView"]):
         """This person's own in this office, and those that its people share."""
         return self.filter(Q(owner=person) | Q(is_shared=True), source_app=scope.office)
 
+    def owned_by(self, person: "User", scope: "Scope") -> Self:
+        """This person's own in this office, which nobody else may delete."""
+        return self.filter(owner=person, source_app=scope.office)
+
 
 class WhatsAppSavedView(models.Model):
     """Filters of the list of messages under a name, for one person or for a whole office."""

@@ -3,25 +3,31 @@
 The same filters choose what is shown, exported, grouped by cause and sent again.
 """
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time, timedelta
 from typing import Self
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Value
 from django.http import QueryDict
 from django.utils import timezone
 
 from accounts import phones
+from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAddressee, WhatsAppSubject
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
+from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import morning, statistics
 
 # Words for several statuses at once.
 STATUS_GROUPS = {"waiting": statistics.ON_THE_WAY, "reached": tuple(REACHED)}
 # Words for more than a status.
-CONDITIONS = ("to_handle", "late", "silent")
+CONDITIONS = ("to_handle", "overdue", "late", "silent")
+# A message that waits for so long is overdue.
+LONG_WAIT = timedelta(hours=1)
 BEGINNINGS: dict[str, Callable[[datetime], datetime]] = {
     "today": statistics.start_of_day,
     "day": lambda at: at - timedelta(days=1),
@@ -31,6 +37,9 @@ BEGINNINGS: dict[str, Callable[[datetime], datetime]] = {
 }
 # How a parcel and a lot are named among the subjects of messages.
 PARCEL, LOT = "colis:", "lot:"
+# Characters of one filter; nobody types more, and a whole text would be looked for in every message.
+LONGEST = 100
+MOST_ATTEMPTS = 1000
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,10 @@ class Filters:
         """The same filters, apart from these."""
         return replace(self, **dict.fromkeys(names, ""))
 
+    def within(self, scope: Scope) -> Self:
+        """The same filters, apart from those that this office does not have: who sees one office chooses none."""
+        return self if scope.sees_every_office else self.without("source_app")
+
     def chosen(self) -> Iterator[tuple[str, str]]:
         """The name and the text of each filter that filters."""
         return ((name, text) for name in NAMES if (text := getattr(self, name)))
@@ -83,12 +96,18 @@ class Filters:
     @property
     def misread(self) -> list[str]:
         """The names of those that cannot be understood; such a filter finds nothing."""
-        return [name for name, text in self.chosen() if name in _CHECKS and not _CHECKS[name](text)]
+        return [name for name, text in self.chosen() if not self._understands(name, text)]
+
+    def _understands(self, name: str, text: str) -> bool:
+        if len(text) > LONGEST or (name in _CHECKS and not _CHECKS[name](text)):
+            return False
+        return name != "until" or not _is_day(self.since) or self.since <= text
 
     def apply(self, notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
         """Those of the notifications that pass every filter, as it is meant at this moment.
 
-        A filter that cannot be understood lets nothing pass: acting on everything would be worse.
+        Days begin and end in the current time zone. A filter that cannot be understood lets nothing pass: acting on
+        everything would be worse.
         """
         if self.misread:
             return notifications.none()
@@ -96,6 +115,18 @@ class Filters:
         for name, text in self.chosen():
             found = _APPLY[name](found, text, at) if name in _APPLY else found.filter(**{name: text})
         return found
+
+    def obstacles(self, notifications: NotificationQuerySet, at: datetime) -> list[str]:
+        """The names of the filters without one of which something would be found; in one query."""
+        names = [name for name, _ in self.chosen()]
+        attempts = [
+            self.without(name).apply(notifications, at).order_by().annotate(name=Value(name)).values_list("name")[:1]
+            for name in names
+        ]
+        if not attempts:
+            return []
+        found = {name for (name,) in attempts[0].union(*attempts[1:], all=True)}
+        return [name for name in names if name in found]
 
 
 NAMES = tuple(field.name for field in fields(Filters))
@@ -107,10 +138,10 @@ def _clean(text: str) -> str:
 
 def _is_day(text: str) -> bool:
     try:
-        date.fromisoformat(text)
+        # ISO has other spellings, which no field of a form shows.
+        return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
-    return True
 
 
 def _is_number(text: str) -> bool:
@@ -126,9 +157,34 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "error_class": lambda text: text in ErrorClass.values,
     "client": _is_number,
     "telephone": lambda text: bool(phones.pieces(text)),
-    "priority": lambda text: _is_number(text) and int(text) <= 5,
-    "attempts": lambda text: _is_number(text) and int(text) <= 1000,
+    "priority": lambda text: _is_number(text) and 1 <= int(text) <= 5,
+    "attempts": lambda text: _is_number(text) and int(text) <= MOST_ATTEMPTS,
 }
+
+
+def _with_text(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
+    """Those in whose words, subjects, telephone or person's name this text stands, or whose own code it is.
+
+    A whole telephone number is looked for as such: reading every text takes seconds.
+    """
+    if set(_whole_numbers(phones.pieces(text))):
+        return _with_telephone(found, text, at)
+    named = WhatsAppSubject.objects.filter(name__in=(text, f"{PARCEL}{text.upper()}", f"{LOT}{text.upper()}"))
+    matches = (
+        Q(title__icontains=text)
+        | Q(message_content__icontains=text)
+        | Q(subject__icontains=text)
+        | Q(user__first_name__icontains=text)
+        | Q(user__last_name__icontains=text)
+        # A list of keys and not a question of each row: it is looked up once.
+        | Q(pk__in=named.values("notification"))
+        | Q(provider_message_id=text)
+    )
+    for piece in phones.pieces(text):
+        matches |= Q(phone_number__contains=piece)
+    with suppress(ValueError):
+        matches |= Q(pk=uuid.UUID(text))
+    return found.filter(matches)
 
 
 def _in_state(found: NotificationQuerySet, status: str, at: datetime) -> NotificationQuerySet:
@@ -137,6 +193,8 @@ def _in_state(found: NotificationQuerySet, status: str, at: datetime) -> Notific
             return found.without_receipt(at)
         case "late":
             return found.late(at)
+        case "overdue":
+            return found.filter(status__in=statistics.ON_THE_WAY, created_at__lt=at - LONG_WAIT)
         case "to_handle":
             return found.to_retry()
         case _:
@@ -155,33 +213,53 @@ def _until(found: NotificationQuerySet, text: str, at: datetime) -> Notification
 
 
 def _with_telephone(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
+    """Those to this number, which is read by every office's plan; else those to whose number it belongs as a part."""
+    pieces = phones.pieces(text)
+    if whole := set(_whole_numbers(pieces)):
+        return found.filter(phone_number__in=whole)
     matches = Q()
-    for piece in phones.pieces(text):
+    for piece in pieces:
         matches |= Q(phone_number__contains=piece)
     return found.filter(matches)
 
 
-def _about(found: NotificationQuerySet, name: str) -> NotificationQuerySet:
-    return found.filter(Exists(WhatsAppSubject.objects.filter(notification=OuterRef("pk"), name=name)))
+def _whole_numbers(pieces: list[str]) -> Iterator[str]:
+    countries = {scope.country for scope in scopes.all_scopes().values()}
+    for piece in pieces:
+        for number, country in ((f"+{piece}", None), *((piece, country) for country in countries)):
+            with suppress(phones.InvalidTelephone):
+                yield phones.to_e164(number, country)
+
+
+def _named(prefix: str, text: str) -> str:
+    """The subject of this number, which people also write as the subject itself."""
+    return f"{prefix}{text.lower().removeprefix(prefix).strip().upper()}"
+
+
+def _about(name: str) -> Exists:
+    return Exists(WhatsAppSubject.objects.filter(notification=OuterRef("pk"), name=name))
 
 
 def _of_lot(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
-    name = f"{LOT}{text.upper()}"
-    announced = WhatsAppAddressee.objects.filter(notification=OuterRef("pk"), announcement__subject=name)
-    named = WhatsAppSubject.objects.filter(notification=OuterRef("pk"), name=name)
-    return found.filter(Q(Exists(announced)) | Q(Exists(named)))
+    name = _named(LOT, text)
+    announced = WhatsAppAddressee.objects.filter(announcement__subject=name).values("notification")
+    named = WhatsAppSubject.objects.filter(name=name).values("notification")
+    # One list of keys from two small indexes: with “or” between two questions every row would be asked.
+    return found.filter(pk__in=announced.union(named))
 
 
 _APPLY: dict[str, Callable[[NotificationQuerySet, str, datetime], NotificationQuerySet]] = {
-    "q": lambda found, text, at: found.matching(text),
+    "q": _with_text,
     "status": _in_state,
     "period": lambda found, text, at: found.filter(created_at__gte=BEGINNINGS[text](at)),
     "since": lambda found, text, at: found.filter(created_at__gte=_midnight(text)),
     "until": _until,
+    # Without a cause there is no code, and the index knows those that have one.
+    "error_code": lambda found, text, at: found.filter(error_code=text).exclude(error_class=""),
     "sender": lambda found, text, at: found.filter(sender__code=text),
     "client": lambda found, text, at: found.filter(user=int(text)),
     "telephone": _with_telephone,
-    "parcel": lambda found, text, at: _about(found, f"{PARCEL}{text.upper()}"),
+    "parcel": lambda found, text, at: found.filter(_about(_named(PARCEL, text))),
     "lot": _of_lot,
     "attempts": lambda found, text, at: found.filter(attempt_count__gte=int(text)),
 }

@@ -20,7 +20,7 @@ from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Standing, Status, WhatsAppAnnouncement, WhatsAppNotification
 from whatsapp_monitoring_app.models.statuses import FINAL
 from whatsapp_monitoring_app.providers import content
-from whatsapp_monitoring_app.services import quiet_hours, rendering
+from whatsapp_monitoring_app.services import paging, quiet_hours, rendering
 from whatsapp_monitoring_app.services.announcements import Reconciliation
 from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
@@ -164,6 +164,13 @@ def is_https(link: str) -> bool:
 def bounded(count: int) -> str:
     """A count for a small place: “7”, “99+”, and nothing for none."""
     return f"{COUNTED_AT_MOST}+" if count > COUNTED_AT_MOST else str(count or "")
+
+
+@register.filter
+def counted(count: int) -> str:
+    """A count that ends somewhere, for a sentence: “7”, “9 812”, “10 000+”."""
+    shown = number_format(min(count, paging.COUNTED_AT_MOST), decimal_pos=0, force_grouping=True)
+    return f"{shown}+" if count > paging.COUNTED_AT_MOST else shown
 
 
 @register.filter

@@ -4,7 +4,6 @@ import uuid
 from datetime import datetime
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -24,10 +23,8 @@ from whatsapp_monitoring_app.services import (
     stops,
     template_stops,
 )
-from whatsapp_monitoring_app.views.filters import FilterForm
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
-ROWS_PER_PAGE = 25
 RECENT = 8
 
 
@@ -53,25 +50,6 @@ class DashboardView(ScopedMixin):
             recent=visible.select_related("user")[:RECENT],
             troubles=stops.troubles(now),
             holds=template_stops.held(visible) if worth_a_look["held_count"] else [],
-        )
-        return self.render_to_response(context)
-
-
-class NotificationListView(ScopedMixin):
-    template_name = "whatsapp_monitoring_list.html"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        form = FilterForm(request.GET, self.notifications(), with_office=self.office.sees_every_office)
-        found = form.apply(self.notifications()).select_related("user")
-        page = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
-        query = request.GET.copy()
-        query.pop("page", None)
-        context = self.get_context_data(
-            title=_("WhatsApp messages"),
-            form=form,
-            page=page,
-            query=query.urlencode(),
-            failed_count=self.notifications().to_retry().count(),
         )
         return self.render_to_response(context)
 
