@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from agent_chine_app import client_async_utils
@@ -24,7 +25,7 @@ class HomeView(ScopedMixin):
             title=self.office.label,
             client_count=Client.objects.count(),
             colis_count=Colis.objects.on_the_way().count(),
-            summary=statistics.summary(self.notifications()),
+            messages_home=statistics.home(self.notifications(), timezone.now()),
             recent_colis=Colis.objects.select_related("client__user")[:RECENT],
             creations=ClientCreation.objects.filter(requested_by=self.person, batch=None)[:RECENT],
         )

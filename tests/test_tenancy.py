@@ -485,11 +485,17 @@ def test_an_agent_s_numbers_count_their_own_messages(office: str, notifications:
     browser = browser_of(office)
     context = browser.get(reverse(f"{office}:whatsapp_monitoring")).context
 
-    assert (context["today"].total, context["week"].total, context["week"].failed) == (1, 1, 1)
-    assert (context["failed_count"], context["offices"]) == (1, None)
+    counts = context["trend"].whole.counts
+    assert (counts.total, counts.failed, context["failures"].to_handle) == (1, 1, 1)
+    assert sum(point.figures.counts.total for point in context["trend"].points) == 1
+    assert ([kind.message_type for kind in context["trend"].kinds], context["trend"].offices) == (
+        [f"type-{secret_of(office)}"],
+        [],
+    )
     assert [list(context[name]) for name in ("to_handle", "recent")] == [[notifications[office]]] * 2
-    assert [cause.count for cause in context["causes"]] == [1]
-    assert browser.get(reverse(f"{office}:home")).context["summary"].total == 1
+    assert [cause.count for cause in context["failures"].causes] == [1]
+    assert [cause.count for cause in context["failures"].open_causes] == [1]
+    assert browser.get(reverse(f"{office}:home")).context["messages_home"].to_handle == 1
     assert browser.get(reverse(f"{office}:whatsapp_retry_failed")).context["failed_count"] == 1
 
 
@@ -499,8 +505,9 @@ def test_an_administrator_sees_every_office(office: str, notifications: dict[str
     dashboard = browser.get(reverse(f"{office}:whatsapp_monitoring"))
     page = browser.get(reverse(f"{office}:whatsapp_monitoring_list"))
 
-    assert dashboard.context["week"].total == len(OFFICES)
-    assert {row.scope.office: row.summary.total for row in dashboard.context["offices"]} == dict.fromkeys(OFFICES, 1)
+    trend = dashboard.context["trend"]
+    assert trend.whole.counts.total == len(OFFICES)
+    assert {row.scope.office: row.figures.counts.total for row in trend.offices} == dict.fromkeys(OFFICES, 1)
     for source, notification in notifications.items():
         assert secret_of(source) in dashboard.content.decode()
         assert secret_of(source) in page.content.decode()

@@ -9,6 +9,7 @@ from whatsapp_monitoring_app.views import (
     announcements,
     calls,
     changes,
+    dashboard,
     exports,
     listing,
     monitoring,
@@ -29,7 +30,7 @@ urlpatterns = [
 def monitoring_urls(scope: Scope) -> list[URLPattern]:
     """The monitoring screens of one office, under `whatsapp/monitoring/`."""
     return [
-        path("whatsapp/monitoring/", monitoring.DashboardView.as_view(scope=scope), name="whatsapp_monitoring"),
+        path("whatsapp/monitoring/", dashboard.DashboardView.as_view(scope=scope), name="whatsapp_monitoring"),
         path(
             "whatsapp/monitoring/list/",
             listing.NotificationListView.as_view(scope=scope),

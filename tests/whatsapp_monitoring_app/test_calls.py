@@ -39,6 +39,7 @@ from whatsapp_monitoring_app.services import (
     calls,
     cleanup,
     corrections,
+    failures,
     recovery,
     retries,
     statistics,
@@ -200,7 +201,7 @@ def test_whoever_was_told_is_off_every_list(make_user: Callable[..., User]):
     assert on_the_list() == []
     visible = WhatsAppNotification.objects.all()
     assert list(statistics.to_handle(visible, LATER)) == []
-    assert statistics.worth_a_look(visible, LATER)["failed_count"] == 0
+    assert failures.of(visible, LATER, LATER).to_handle == 0
     assert (statistics.summary(visible).failed, statistics.summary(visible).to_handle) == (1, 0)
     assert retries.retry_all(visible, agent, LATER) == []
     (call,) = WhatsAppCall.objects.all()

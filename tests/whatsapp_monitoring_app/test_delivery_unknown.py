@@ -10,13 +10,18 @@ from django.utils import timezone
 from tests.whatsapp_monitoring_app.scripts import NOW, post_in
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSender
-from whatsapp_monitoring_app.services import statistics
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
+from whatsapp_monitoring_app.services import failures, statistics, trends
 
 pytestmark = pytest.mark.django_db
 
 LONG_AGO = NOW - timedelta(days=9)
 WITHOUT_RECEIPTS = [provider.code for provider in providers.all_providers() if not provider.has_receipts]
 WORDS = "Accepted, delivery unknown"
+
+
+def everything() -> NotificationQuerySet:
+    return WhatsAppNotification.objects.all()
 
 
 def sender(provider: str) -> WhatsAppSender:
@@ -36,11 +41,11 @@ def test_it_is_counted_apart_and_is_no_part_of_the_success(provider: str):
     post_in(Status.SENT, sent_at=LONG_AGO, sender=WhatsAppSender.objects.get(code="mali"))
     post_in(Status.SENT, sent_at=LONG_AGO, sender=None)
     post_in(Status.DELIVERED)
-    counted = statistics.summary(WhatsAppNotification.objects.all())
+    counted = statistics.summary(everything())
     assert (counted.total, counted.accepted, counted.unknown, counted.delivered) == (4, 2, 1, 1)
     assert counted.success_percent == 100
-    (office,) = statistics.by_office(WhatsAppNotification.objects.all())
-    assert office.summary == counted
+    (office,) = trends.of(everything(), trends.period("today", NOW), with_offices=True).offices
+    assert office.figures.counts == counted
 
 
 @pytest.mark.parametrize("provider", WITHOUT_RECEIPTS)
@@ -60,9 +65,8 @@ def test_its_silence_is_not_worth_a_look(provider: str):
         post_in(Status.SENT, sent_at=LONG_AGO, sender=None),
     ]
     post_in(Status.SENT, sent_at=LONG_AGO, sender=sender(provider))
-    everything = WhatsAppNotification.objects.all()
-    assert set(everything.without_receipt(NOW)) == set(silent)
-    assert statistics.worth_a_look(everything, NOW)["silent_count"] == 2
+    assert set(everything().without_receipt(NOW)) == set(silent)
+    assert failures.of(everything(), LONG_AGO, NOW).silent == 2
 
 
 def test_the_dashboard_shows_it_only_where_there_is_some(log_in: Callable[..., Client]):
@@ -72,7 +76,8 @@ def test_the_dashboard_shows_it_only_where_there_is_some(log_in: Callable[..., C
     assert WORDS not in agent.get(address).content.decode()
     post_in(Status.SENT, created_at=timezone.now(), sender=sender("wachap"))
     page = agent.get(address)
-    assert (page.context["week"].accepted, page.context["week"].unknown) == (1, 1)
+    counts = page.context["trend"].whole.counts
+    assert (counts.accepted, counts.unknown) == (1, 1)
     assert WORDS in page.content.decode()
 
 

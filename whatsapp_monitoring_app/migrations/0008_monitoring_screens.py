@@ -534,4 +534,13 @@ class Migration(migrations.Migration):
             model_name="whatsappsavedview",
             constraint=models.UniqueConstraint(fields=("source_app", "owner", "name"), name="a_view_is_named_once"),
         ),
+        migrations.AddField(
+            model_name="whatsappnotification",
+            name="held_until",
+            field=models.DateTimeField(
+                editable=False,
+                help_text="When it was first to leave, if that was not at once: a night, a wish.",
+                null=True,
+            ),
+        ),
     ]

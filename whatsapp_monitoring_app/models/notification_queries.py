@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SILENCE = timedelta(hours=72)
 # An accepted message that is not delivered after this long waits for its telephone.
 LATE = timedelta(hours=12)
+# A message is attempted promptly within this time of being due.
+PROMPT = timedelta(seconds=10)
 # How long a worker may hold a notification: far longer than the longest call to a provider.
 LEASE = timedelta(seconds=settings.WHATSAPP_LEASE_SECONDS)
 
@@ -40,6 +42,24 @@ def is_silent(at: datetime) -> Q:
 def is_late(at: datetime) -> Q:
     """Accepted half a day ago and not delivered yet, though its provider would tell: the telephone may be off."""
     return Q(status=Status.SENT, sent_at__lt=at - LATE) & ~delivery_unknown()
+
+
+def due_at() -> Coalesce:
+    """When it was to leave: at once, or at the end of what it was held for on purpose."""
+    return Coalesce("held_until", "created_at")
+
+
+def is_prompt() -> Q:
+    """Attempted within ten seconds of being due."""
+    return Q(first_attempt_at__lte=due_at() + PROMPT)
+
+
+def is_tardy(at: datetime) -> Q:
+    """Attempted later than ten seconds after being due, or still not; cancelled before is neither."""
+    never = Q(first_attempt_at=None) & ~Q(status=Status.CANCELLED)
+    # The same question as "due_at() < at - PROMPT", in words that need no annotation.
+    is_overdue = Q(held_until__lt=at - PROMPT) | Q(held_until=None, created_at__lt=at - PROMPT)
+    return Q(first_attempt_at__gt=due_at() + PROMPT) | (never & is_overdue)
 
 
 def failed_to_handle() -> Q:

@@ -111,6 +111,9 @@ class WhatsAppNotification(models.Model):
     error_message = models.TextField(_("error"), blank=True)
 
     created_at = models.DateTimeField(_("created"))
+    held_until = models.DateTimeField(
+        null=True, editable=False, help_text="When it was first to leave, if that was not at once: a night, a wish."
+    )
     first_attempt_at = models.DateTimeField(_("first attempt"), null=True, blank=True)
     sent_at = models.DateTimeField(_("accepted"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)

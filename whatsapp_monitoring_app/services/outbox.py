@@ -223,7 +223,7 @@ def _values(letter: _Letter, at: datetime, refusing: _Refusals, rung_at: datetim
         "is_secret": draft.is_secret,
         "idempotency_key": draft.idempotency_key or None,
         "max_attempts": kind.max_attempts,
-        **(_cancelled(reason, at) if reason else _waiting(leaves_at, rung_at if leaves_at == at else None)),
+        **(_cancelled(reason, at) if reason else _waiting(leaves_at, at, rung_at)),
         "expires_at": draft.expires_at or leaves_at + kind.max_age,
         "created_at": at,
     }
@@ -233,8 +233,14 @@ def _cancelled(reason: CancelReason, at: datetime) -> dict[str, Any]:
     return {"status": Status.CANCELLED, "cancel_reason": reason, "cancelled_at": at}
 
 
-def _waiting(leaves_at: datetime, rung_at: datetime | None) -> dict[str, Any]:
-    return {"next_attempt_at": leaves_at, "next_trigger": Trigger.AUTO, "rung_at": rung_at}
+def _waiting(leaves_at: datetime, at: datetime, rung_at: datetime | None) -> dict[str, Any]:
+    is_held = leaves_at != at
+    return {
+        "next_attempt_at": leaves_at,
+        "held_until": leaves_at if is_held else None,
+        "next_trigger": Trigger.AUTO,
+        "rung_at": None if is_held else rung_at,
+    }
 
 
 def default_expiry(notification: WhatsAppNotification, at: datetime) -> datetime:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import phones
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAddressee, WhatsAppSubject
-from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet, is_tardy
 from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import morning, statistics
@@ -25,7 +25,7 @@ from whatsapp_monitoring_app.services import morning, statistics
 # Words for several statuses at once.
 STATUS_GROUPS = {"waiting": statistics.ON_THE_WAY, "reached": tuple(REACHED)}
 # Words for more than a status.
-CONDITIONS = ("to_handle", "overdue", "late", "silent")
+CONDITIONS = ("to_handle", "overdue", "late", "silent", "tardy")
 # A message that waits for so long is overdue.
 LONG_WAIT = timedelta(hours=1)
 BEGINNINGS: dict[str, Callable[[datetime], datetime]] = {
@@ -197,6 +197,8 @@ def _in_state(found: NotificationQuerySet, status: str, at: datetime) -> Notific
             return found.filter(status__in=statistics.ON_THE_WAY, created_at__lt=at - LONG_WAIT)
         case "to_handle":
             return found.to_retry()
+        case "tardy":
+            return found.filter(is_tardy(at))
         case _:
             return found.filter(status__in=STATUS_GROUPS.get(status, [status]))
 

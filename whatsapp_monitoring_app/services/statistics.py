@@ -2,21 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import User
-from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppReceipt
 from whatsapp_monitoring_app.models.notification_queries import (
     NotificationQuerySet,
     delivery_unknown,
     failed_to_handle,
-    is_silent,
-    waits_for_template,
 )
 
 WEEK = timedelta(days=7)
@@ -46,6 +43,11 @@ class Summary:
         return self.delivered + self.read
 
     @property
+    def cancelled(self) -> int:
+        known = self.waiting + self.unconfirmed + self.accepted + self.unknown + self.reached + self.failed
+        return self.total - known
+
+    @property
     def success_percent(self) -> int | None:
         """Reached among those whose fate is known; None while none is. Accepted is not reached, nor is it failed."""
         known = self.reached + self.failed
@@ -54,10 +56,11 @@ class Summary:
 
 def summary(notifications: NotificationQuerySet) -> Summary:
     """Count them, in one query."""
-    return Summary(**notifications.order_by().aggregate(**_counts()))
+    return Summary(**notifications.order_by().aggregate(**counts()))
 
 
-def _counts() -> dict[str, Count]:
+def counts() -> dict[str, Count]:
+    """The aggregates of which a Summary is made."""
     return {
         "total": Count("pk"),
         "waiting": Count("pk", filter=Q(status__in=ON_THE_WAY)),
@@ -71,31 +74,20 @@ def _counts() -> dict[str, Count]:
     }
 
 
-def worth_a_look(notifications: NotificationQuerySet, at: datetime) -> dict[str, int]:
-    """How many failed and are to handle, are silent (accepted long ago, no receipt), or wait for a template."""
-    return notifications.order_by().aggregate(
-        failed_count=Count("pk", filter=failed_to_handle()),
-        silent_count=Count("pk", filter=is_silent(at)),
-        held_count=Count("pk", filter=waits_for_template()),
-    )
-
-
 @dataclass(frozen=True)
-class OfficeSummary:
-    scope: scopes.Scope
-    summary: Summary
+class Home:
+    """What the first page of an office says of its messages: the share that was reached lately, and what to handle."""
+
+    since: date
+    success_percent: int | None
+    to_handle: int
 
 
-def by_office(notifications: NotificationQuerySet) -> list[OfficeSummary]:
-    """One summary per installed office that has sent anything."""
-    known = scopes.all_scopes()
-    counts = _counts()
-    rows: Iterable[Any] = notifications.order_by("source_app").values("source_app").annotate(**counts)
-    return [
-        OfficeSummary(known[row["source_app"]], Summary(**{name: row[name] for name in counts}))
-        for row in rows
-        if row["source_app"] in known
-    ]
+def home(notifications: NotificationQuerySet, at: datetime) -> Home:
+    """The last seven days, today included, and everything that waits for a person; in two queries."""
+    begin = start_of_day(at) - timedelta(days=6)
+    week = summary(notifications.filter(created_at__gte=begin))
+    return Home(begin.date(), week.success_percent, notifications.to_retry().count())
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def leave_unconfirmed(notification: WhatsAppNotification, reason: str, context: 
 def give_back(notification: WhatsAppNotification, error: ProviderError, until: datetime) -> None:
     """The sender cannot send now: wait, at no cost. No call was made, so there is no attempt to record."""
     status = _waiting_status(notification.attempt_count)
-    notification.move(status, next_attempt_at=until, rung_at=None, **error_fields(error))
+    notification.move(status, next_attempt_at=until, rung_at=None, **_not_tried(notification), **error_fields(error))
 
 
 def _waiting_status(attempt_count: int) -> Status:
@@ -112,7 +112,13 @@ def wait_for_slot(notification: WhatsAppNotification, slot_of: WhatsAppSender | 
     """The sender goes as fast as it may: wait, at no cost and with no error, for a slot of its or to ask again."""
     slot = {"sender": slot_of, "slot_at": until} if slot_of else {}
     status = _waiting_status(notification.attempt_count)
-    notification.move(status, next_attempt_at=until, rung_at=None, **slot, **error_fields(None))
+    untried = _not_tried(notification)
+    notification.move(status, next_attempt_at=until, rung_at=None, **slot, **untried, **error_fields(None))
+
+
+def _not_tried(notification: WhatsAppNotification) -> dict[str, None]:
+    """What a worker took and gave back without a call was not attempted: how soon we are is measured by calls."""
+    return {} if notification.attempt_count else {"first_attempt_at": None}
 
 
 def _count_after(notification: WhatsAppNotification) -> int:

@@ -23,6 +23,7 @@ GROUPS = [
     ("to_handle", gettext_lazy("Failed, to handle")),
     ("late", gettext_lazy("Accepted, not delivered for 12 h")),
     ("silent", gettext_lazy("Accepted, without receipt for 72 h")),
+    ("tardy", gettext_lazy("First tried later than 10 s after being due")),
 ]
 PERIODS = [
     ("today", gettext_lazy("Today")),

@@ -20,38 +20,12 @@ from whatsapp_monitoring_app.services import (
     quiet_hours,
     retries,
     statistics,
-    stops,
-    template_stops,
 )
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
 RECENT = 8
 
 
-class DashboardView(ScopedMixin):
-    """What went out, what did not, and what needs a person."""
-
-    template_name = "whatsapp_monitoring.html"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        visible = self.notifications()
-        now = timezone.now()
-        worth_a_look = statistics.worth_a_look(visible, now)
-        context = self.get_context_data(
-            title=_("WhatsApp monitoring"),
-            today=statistics.summary(visible.filter(created_at__gte=statistics.start_of_day(now))),
-            week=statistics.summary(visible.filter(created_at__gte=now - statistics.WEEK)),
-            causes=statistics.causes(visible.filter(created_at__gte=now - statistics.WEEK)),
-            offices=statistics.by_office(visible.filter(created_at__gte=now - statistics.WEEK))
-            if self.office.sees_every_office
-            else None,
-            to_handle=statistics.to_handle(visible, now).select_related("user")[:RECENT],
-            **worth_a_look,
-            recent=visible.select_related("user")[:RECENT],
-            troubles=stops.troubles(now),
-            holds=template_stops.held(visible) if worth_a_look["held_count"] else [],
-        )
-        return self.render_to_response(context)
 
 
 class DetailsView(ScopedMixin):
