@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 from accounts import phones
 from accounts.models import User
 from agent_chine_app.models import Client, NumberChange
-from whatsapp_monitoring_app.models import CancelReason, WhatsAppWrongNumber
+from whatsapp_monitoring_app.models import Action, CancelReason, WhatsAppWrongNumber
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
-from whatsapp_monitoring_app.services import corrections
+from whatsapp_monitoring_app.scopes import Scope
+from whatsapp_monitoring_app.services import audit, corrections
 
 OF_THE_ACCOUNT = ("first_name", "last_name", "telephone", "email", "language")
 
@@ -52,9 +53,16 @@ class ChangedMeanwhile(ValueError):
 
 @transaction.atomic
 def correct(
-    client: Client, details: Details, opened_with: str, by: User, at: datetime, *, old_is_strangers: bool = False
+    client: Client,
+    details: Details,
+    opened_with: str,
+    by: User,
+    scope: Scope,
+    at: datetime,
+    *,
+    old_is_strangers: bool = False,
 ) -> None:
-    """Store these details. `opened_with` is the number that `by` saw when they began.
+    """Store these details. `opened_with` is the number that `by`, who works in this office, saw when they began.
 
     With `old_is_strangers` somebody else answers at the number that changes: nothing more is written to it.
     The same correction made twice is one. Raises NumberTaken or ChangedMeanwhile, and then nothing is stored.
@@ -70,7 +78,19 @@ def correct(
             corrections.note_stranger(old_number, by, at)
         NumberChange.objects.create(client=client, old=old_number, new=details.telephone, by=by, at=at)
         _take_away(old_number, details.telephone, user, at)
+        audit.note(Action.CORRECT_NUMBER, by, scope, at, target=client.pk)
     _store(client, user, details)
+
+
+def details_of(client: Client) -> Details:
+    """What is stored of this client."""
+    user = client.user
+    return Details(
+        **{name: getattr(user, name) for name in OF_THE_ACCOUNT},
+        country=client.country,
+        shares_phone=client.shares_phone,
+        note=client.note,
+    )
 
 
 def _wait_for_turn() -> None:

@@ -1,5 +1,6 @@
 """What agents fill in about clients."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -42,12 +43,10 @@ class NewLinkForm(forms.Form):
             self.fields["is_in_hand"] = forms.BooleanField(label=label)
 
 
-class ClientEditForm(forms.Form):
-    """Who a client is. `opened_with` is the number that they had when the form was opened."""
+class NumberForm(forms.Form):
+    """A client's telephone. `opened_with` is the number that they had when the form was opened."""
 
     opened_with = forms.CharField(widget=forms.HiddenInput, max_length=16)
-    first_name = forms.CharField(label=gettext_lazy("First name"), max_length=150)
-    last_name = forms.CharField(label=gettext_lazy("Last name"), max_length=150)
     old_is_strangers = forms.BooleanField(
         label=gettext_lazy("Somebody else answers at the old number"),
         required=False,
@@ -56,22 +55,7 @@ class ClientEditForm(forms.Form):
             "is taken away, and what arrived there can be sent again."
         ),
     )
-    email = forms.EmailField(label=gettext_lazy("E-mail"), required=False, max_length=254)
-    language = forms.ChoiceField(label=gettext_lazy("Language of the messages"), choices=settings.LANGUAGES)
-    country = forms.ChoiceField(label=gettext_lazy("Country"), choices=Client.Country.choices, required=False)
-    shares_phone = forms.BooleanField(
-        label=gettext_lazy("Shared telephone"),
-        required=False,
-        help_text=gettext_lazy("Others use this telephone too: say who the parcel is for."),
-    )
-    note = forms.CharField(
-        label=gettext_lazy("Note"),
-        required=False,
-        max_length=300,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=gettext_lazy("For the agents; clients never see it."),
-    )
-    field_order = ("opened_with", "first_name", "last_name", "telephone", "old_is_strangers")
+    field_order: Sequence[str] = ("opened_with", "telephone", "old_is_strangers")
 
     def __init__(self, country: str, data: Any = None, **options: Any) -> None:
         super().__init__(data, **options)
@@ -91,6 +75,41 @@ class ClientEditForm(forms.Form):
     def name_owner(self, text: str, owner: str, link: str) -> None:
         """Say in `text` that the number is {owner}'s, who is shown under `link`."""
         self.add_error("telephone", format_html(text, owner=format_html('<a href="{}">{}</a>', link, owner)))
+
+
+class OtherNumberForm(NumberForm):
+    """Another telephone for a client; `message` is the code of the one that did not reach them at the old one."""
+
+    message = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if values.get("telephone") and values["telephone"] == values.get("opened_with"):
+            self.add_error("telephone", _("This is the number that did not work. Type the right one."))
+        return values
+
+
+class ClientEditForm(NumberForm):
+    """Who a client is."""
+
+    first_name = forms.CharField(label=gettext_lazy("First name"), max_length=150)
+    last_name = forms.CharField(label=gettext_lazy("Last name"), max_length=150)
+    email = forms.EmailField(label=gettext_lazy("E-mail"), required=False, max_length=254)
+    language = forms.ChoiceField(label=gettext_lazy("Language of the messages"), choices=settings.LANGUAGES)
+    country = forms.ChoiceField(label=gettext_lazy("Country"), choices=Client.Country.choices, required=False)
+    shares_phone = forms.BooleanField(
+        label=gettext_lazy("Shared telephone"),
+        required=False,
+        help_text=gettext_lazy("Others use this telephone too: say who the parcel is for."),
+    )
+    note = forms.CharField(
+        label=gettext_lazy("Note"),
+        required=False,
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("For the agents; clients never see it."),
+    )
+    field_order = ("opened_with", "first_name", "last_name", "telephone", "old_is_strangers")
 
 
 def as_initial(client: Client) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from accounts import phones
 from agent_chine_app import client_corrections, client_rows
 from agent_chine_app.client_corrections import ChangedMeanwhile, Details, NumberTaken
-from agent_chine_app.client_forms import ClientEditForm, NewLinkForm, as_initial
+from agent_chine_app.client_forms import ClientEditForm, NewLinkForm, NumberForm, as_initial
 from agent_chine_app.models import Client
 from whatsapp_monitoring_app.models import (
     WhatsAppInbound,
@@ -63,6 +63,32 @@ class ClientMixin(ScopedMixin):
             return redirect(f"{address}?{urlencode({'from': number})}")
         return self.to_page_of(client)
 
+    def is_corrected(
+        self, client: Client, form: NumberForm, details: Details, opened_with: str, *, old_is_strangers: bool
+    ) -> bool:
+        """Store the details; whether they were taken. If not, the form says why."""
+        by, at = self.person, timezone.now()
+        try:
+            client_corrections.correct(
+                client, details, opened_with, by, self.office, at, old_is_strangers=old_is_strangers
+            )
+        except NumberTaken as error:
+            self._name_owner(form, error)
+        except ChangedMeanwhile as error:
+            form.begin_again_from(error.number)
+            form.add_error("telephone", str(error))
+        else:
+            return True
+        return False
+
+    def _name_owner(self, form: NumberForm, error: NumberTaken) -> None:
+        owner = Client.objects.filter(user=error.owner).first()
+        if owner is None:
+            form.add_error("telephone", _("An account that is no client’s has this number. Ask an administrator."))
+            return
+        link = reverse(f"{self.office.office}:client_details", args=[owner.pk])
+        form.name_owner(_("{owner} has this number already."), str(owner), link)
+
 
 class ClientListView(ClientMixin):
     template_name = "client_list.html"
@@ -84,14 +110,12 @@ class ClientDetailsView(ClientMixin):
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         counts = client_rows.parcel_counts("colis__")
         client: Any = get_object_or_404(Client.objects.select_related("user").annotate(**counts), pk=pk)
-        told = list(self.notifications().told_to(client.user)[: RECENT + 1])
         context = self.get_context_data(
             title=str(client),
             client=client,
             colis_list=client.colis.all()[:RECENT],
             parcels={name: getattr(client, name) for name in counts},
-            notifications=told[:RECENT],
-            has_more_messages=len(told) > RECENT,
+            notifications=self.notifications().told_to(client.user)[:RECENT],
             link_form=self._link_form(client),
             **self._of_the_number(client.user.telephone),
             number_change=client.number_changes.select_related("by").first(),
@@ -128,25 +152,9 @@ class ClientEditView(ClientMixin):
             return self._show(client, form, status=422)
         values = dict(form.cleaned_data)
         opened_with, is_strangers = values.pop("opened_with"), values.pop("old_is_strangers")
-        details, at = Details(**values), timezone.now()
-        try:
-            client_corrections.correct(client, details, opened_with, self.person, at, old_is_strangers=is_strangers)
-        except NumberTaken as error:
-            self._name_owner(form, error)
-            return self._show(client, form, status=422)
-        except ChangedMeanwhile as error:
-            form.begin_again_from(error.number)
-            form.add_error("telephone", str(error))
+        if not self.is_corrected(client, form, Details(**values), opened_with, old_is_strangers=is_strangers):
             return self._show(client, form, status=422)
         return self._saved(self.client(pk), opened_with)
-
-    def _name_owner(self, form: ClientEditForm, error: NumberTaken) -> None:
-        owner = Client.objects.filter(user=error.owner).first()
-        if owner is None:
-            form.add_error("telephone", _("An account that is no client’s has this number. Ask an administrator."))
-            return
-        link = reverse(f"{self.office.office}:client_details", args=[owner.pk])
-        form.name_owner(_("{owner} has this number already."), str(owner), link)
 
     def _saved(self, client: Client, opened_with: str) -> HttpResponse:
         if client.user.telephone == opened_with:

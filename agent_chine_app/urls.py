@@ -6,6 +6,7 @@ from agent_chine_app.client_urls import client_urls
 from agent_chine_app.colis_edit_views import ColisCreateView, ColisEditView
 from agent_chine_app.colis_proof import ColisProofView
 from agent_chine_app.colis_views import ColisDetailsView, ColisListView, ColisPhotoView
+from agent_chine_app.subject_pages import subject_pages
 from whatsapp_monitoring_app.urls import details_urls
 
 app_name = "agent_chine"
@@ -75,4 +76,4 @@ urlpatterns += [
     path("lots/<int:pk>/ship/", lot_views.LotShipView.as_view(scope=scope), name="lot_ship"),
     path("lots/<int:pk>/complete/", lot_views.LotCompleteView.as_view(scope=scope), name="lot_complete"),
 ]
-urlpatterns += details_urls(scope, user_relations=["client"])
+urlpatterns += details_urls(scope, user_relations=["client"], subject_pages=subject_pages)

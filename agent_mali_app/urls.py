@@ -3,6 +3,7 @@ from django.urls import path
 from agent_chine_app.client_urls import client_urls
 from agent_chine_app.colis_proof import ColisProofView
 from agent_chine_app.colis_views import ColisDetailsView, ColisListView, ColisPhotoView
+from agent_chine_app.subject_pages import subject_pages
 from agent_mali_app import lot_views, pickup_views, views
 from agent_mali_app.apps import AgentMaliConfig
 from agent_mali_app.whatsapp_integration import (
@@ -42,4 +43,4 @@ urlpatterns += [
     path("whatsapp/monitoring/list/", whatsapp_monitoring_list, name="whatsapp_monitoring_list"),
     path("whatsapp/monitoring/retry/", retry_failed_notifications, name="whatsapp_retry_failed"),
 ]
-urlpatterns += details_urls(scope, user_relations=["client"])
+urlpatterns += details_urls(scope, user_relations=["client"], subject_pages=subject_pages)

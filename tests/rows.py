@@ -22,6 +22,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppAnnouncement,
     WhatsAppAttempt,
     WhatsAppAuditEntry,
+    WhatsAppCauseMark,
     WhatsAppExport,
     WhatsAppNotification,
     WhatsAppProviderTemplate,
@@ -177,7 +178,8 @@ def everything() -> Any:
     models = (
         *(WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, WhatsAppWrongNumber, *TEMPLATE_MODELS),
         *(User, Client, NumberChange, Colis, ClientCreation, ClientImport),
-        *(WhatsAppAnnouncement, WhatsAppAddressee, Lot, WhatsAppSavedView, WhatsAppExport, WhatsAppAuditEntry),
+        *(WhatsAppAnnouncement, WhatsAppAddressee, Lot, WhatsAppCauseMark, WhatsAppSavedView),
+        *(WhatsAppExport, WhatsAppAuditEntry),
     )
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

@@ -27,6 +27,7 @@ MONITORING = (
     "whatsapp_monitoring",
     "whatsapp_monitoring_list",
     "whatsapp_view_create",
+    "whatsapp_groups",
     "whatsapp_retry_failed",
     "whatsapp_calls",
     "whatsapp_morning",

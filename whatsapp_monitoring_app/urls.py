@@ -8,8 +8,10 @@ from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.views import (
     announcements,
     calls,
+    causes,
     changes,
     dashboard,
+    details,
     exports,
     listing,
     monitoring,
@@ -19,6 +21,7 @@ from whatsapp_monitoring_app.views import (
     templates,
     webhooks,
 )
+from whatsapp_monitoring_app.views.details import SubjectPages
 
 urlpatterns = [
     path("cloud/", webhooks.CloudApiWebhookView.as_view(), name="whatsapp_cloud_webhook"),
@@ -45,40 +48,45 @@ def monitoring_urls(scope: Scope) -> list[URLPattern]:
     ]
 
 
-def details_urls(scope: Scope, user_relations: Sequence[str] = ()) -> list[URLPattern]:
+def details_urls(
+    scope: Scope, user_relations: Sequence[str] = (), subject_pages: SubjectPages = details.no_pages
+) -> list[URLPattern]:
     """The screens of one message, and of the people whom none could tell, for an office that binds the others itself.
 
-    `user_relations` are what the office's own `_call_links.html` reads of a user.
+    `user_relations` are what the office's own `_call_links.html`, `_details_links.html` and `_correct_number.html`
+    read of a user; `subject_pages` names the office's pages about what messages speak of.
     """
     return [
         *call_urls(scope, user_relations),
         *announcement_urls(scope),
         *export_urls(scope),
-        path("whatsapp/monitoring/changes/", changes.ChangesView.as_view(scope=scope), name="whatsapp_changes"),
         *view_urls(scope),
-        path(
-            "whatsapp/monitoring/<uuid:code>/",
-            monitoring.DetailsView.as_view(scope=scope),
-            name="whatsapp_attempt_details",
-        ),
-        path(
-            "whatsapp/monitoring/<uuid:code>/retry/", monitoring.RetryView.as_view(scope=scope), name="whatsapp_retry"
-        ),
-        path(
-            "whatsapp/monitoring/<uuid:code>/cancel/",
-            monitoring.CancelView.as_view(scope=scope),
-            name="whatsapp_cancel",
-        ),
-        path(
-            "whatsapp/monitoring/<uuid:code>/arrived/",
-            monitoring.ConfirmArrivalView.as_view(scope=scope),
-            name="whatsapp_confirm_arrival",
-        ),
-        path(
-            "whatsapp/monitoring/<uuid:code>/give-up/",
-            monitoring.GiveUpView.as_view(scope=scope),
-            name="whatsapp_give_up",
-        ),
+        path("whatsapp/monitoring/changes/", changes.ChangesView.as_view(scope=scope), name="whatsapp_changes"),
+        *cause_urls(scope),
+        *message_urls(scope, user_relations, subject_pages),
+    ]
+
+
+def message_urls(scope: Scope, user_relations: Sequence[str], subject_pages: SubjectPages) -> list[URLPattern]:
+    """The screens of one message, under `whatsapp/monitoring/<code>/`."""
+    one = "whatsapp/monitoring/<uuid:code>/"
+    shown = details.DetailsView.as_view(scope=scope, user_relations=user_relations, subject_pages=subject_pages)
+    return [
+        path(one, shown, name="whatsapp_attempt_details"),
+        path(f"{one}retry/", monitoring.RetryView.as_view(scope=scope), name="whatsapp_retry"),
+        path(f"{one}cancel/", details.CancelView.as_view(scope=scope), name="whatsapp_cancel"),
+        path(f"{one}arrived/", details.ConfirmArrivalView.as_view(scope=scope), name="whatsapp_confirm_arrival"),
+        path(f"{one}give-up/", details.GiveUpView.as_view(scope=scope), name="whatsapp_give_up"),
+    ]
+
+
+def cause_urls(scope: Scope) -> list[URLPattern]:
+    """What failed, grouped by cause, under `whatsapp/monitoring/causes/`."""
+    every = "whatsapp/monitoring/causes/"
+    return [
+        path(every, causes.CausesView.as_view(scope=scope), name="whatsapp_groups"),
+        path(f"{every}handled/", causes.HandledView.as_view(scope=scope), name="whatsapp_group_handled"),
+        path(f"{every}reopen/", causes.ReopenView.as_view(scope=scope), name="whatsapp_group_reopen"),
     ]
 
 

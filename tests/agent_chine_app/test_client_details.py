@@ -119,7 +119,7 @@ def test_the_page_shows_the_latest_parcels_messages_and_words_of_this_client_alo
     for told in answer.context["notifications"]:
         assert reverse("agent_chine:whatsapp_attempt_details", args=[told.pk]) in html
     assert "All parcels" in html
-    assert "All messages" in html
+    assert "All their messages" in html
     query = f"?q={JEAN.replace('+', '%2B')}"
     assert agent.get(f"/agent-chine/colis/{query}").context["page"].paginator.count == 9
     assert agent.get(f"/agent-chine/whatsapp/monitoring/list/{query}").context["page"].paginator.count == 9
@@ -129,7 +129,6 @@ def test_nothing_more_is_promised_where_everything_is_shown(client: Client, agen
     fill(client, 5)
     html = shown(agent, client)
     assert "All parcels" not in html
-    assert "All messages" not in html
 
 
 def test_a_message_to_the_clients_telephone_is_one_that_they_were_told(client: Client, agent: Browser):

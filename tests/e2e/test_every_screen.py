@@ -35,6 +35,7 @@ MONITORING = {
     "list-misread": "whatsapp/monitoring/list/?status=bogus&since=hier",
     "view-new": "whatsapp/monitoring/views/new/?status=failed",
     "announcements": "whatsapp/announcements/",
+    "causes": "whatsapp/monitoring/causes/",
     "retry": "whatsapp/monitoring/retry/",
     "calls": "whatsapp/calls/",
     "morning": "whatsapp/morning/",

@@ -40,6 +40,7 @@ from whatsapp_monitoring_app.services import (
     cleanup,
     corrections,
     failures,
+    history,
     recovery,
     retries,
     statistics,
@@ -261,8 +262,8 @@ def test_a_doubtful_message_that_was_told_by_telephone_is_never_sent_again(make_
     attempt(notification, provider, LATER)
 
     assert (notification.status, provider.requests) == (Status.FAILED, [])
-    assert statistics.decision(notification) is None
-    (_created, told) = statistics.timeline(notification)
+    assert history.decision(notification) is None
+    (_created, told) = history.timeline(notification)
     assert (told.is_informing, told.at) == (True, LATER)
 
 

@@ -26,7 +26,7 @@ from tests.whatsapp_monitoring_app.scripts import (
 )
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification
 from whatsapp_monitoring_app.providers.base import Kind, ReceiptEvent
-from whatsapp_monitoring_app.services import decisions, receipts, recovery, retries, statistics
+from whatsapp_monitoring_app.services import decisions, history, receipts, recovery, retries, statistics
 
 pytestmark = pytest.mark.django_db
 
@@ -195,8 +195,8 @@ def test_what_a_person_gave_up_is_retried_by_a_person_alone(make_user: Callable[
 def test_the_history_says_who_settled_it_and_when(word: str, make_user: Callable[..., User]):
     notification, agent = doubtful(created_at=NOW - MINUTE), make_user()
     DECISIONS[word](notification, agent, LATER)
-    last = statistics.timeline(notification)[-1]
-    assert last.decision == statistics.Decision(agent, LATER, has_arrived=word == "arrived")
+    last = history.timeline(notification)[-1]
+    assert last.decision == history.Decision(agent, LATER, has_arrived=word == "arrived")
     assert last.at == LATER
 
 
@@ -205,12 +205,12 @@ def test_the_history_still_tells_that_it_was_given_up_after_a_receipt(kind: Kind
     notification, agent = doubtful(), make_user()
     decisions.give_up(notification, agent, NOW)
     receive(notification, kind)
-    assert statistics.decision(notification) == statistics.Decision(agent, NOW, has_arrived=False)
+    assert history.decision(notification) == history.Decision(agent, NOW, has_arrived=False)
 
 
 def test_a_history_without_a_decision_shows_none():
-    assert statistics.decision(doubtful()) is None
-    assert [moment for moment in statistics.timeline(doubtful()) if moment.decision] == []
+    assert history.decision(doubtful()) is None
+    assert [moment for moment in history.timeline(doubtful()) if moment.decision] == []
 
 
 def page(notification: WhatsAppNotification, word: str = "", office: str = "agent-mali") -> str:

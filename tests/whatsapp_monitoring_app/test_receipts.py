@@ -30,7 +30,7 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.providers.base import HttpAnswer, Kind, ProviderError, ReceiptEvent
 from whatsapp_monitoring_app.providers.transport import NoAnswer
-from whatsapp_monitoring_app.services import receipts, recovery, retries, statistics, webhooks
+from whatsapp_monitoring_app.services import history, receipts, recovery, retries, webhooks
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS, Fate
 
 pytestmark = pytest.mark.django_db
@@ -426,6 +426,6 @@ def test_the_history_puts_a_receipt_of_the_same_second_behind_what_it_speaks_of(
     within = NOW + timedelta(milliseconds=400)
     attempt(post(within), Provider(accepted("wamid.one")), within)
     take(event("sent", occurred_at=NOW), event("read", occurred_at=NOW))
-    history = statistics.timeline(WhatsAppNotification.objects.get())
-    assert [bool(moment.attempt) for moment in history] == [False, True, False, False]
-    assert [moment.receipt and moment.receipt.status for moment in history] == [None, None, "sent", "read"]
+    moments = history.timeline(WhatsAppNotification.objects.get())
+    assert [bool(moment.attempt) for moment in moments] == [False, True, False, False]
+    assert [moment.receipt and moment.receipt.status for moment in moments] == [None, None, "sent", "read"]

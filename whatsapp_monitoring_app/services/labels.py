@@ -1,11 +1,48 @@
-"""What the types and the categories of messages are called for people."""
+"""The types and categories of messages in human words."""
+
+from collections.abc import Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+TYPES: Mapping[str, Promise] = {
+    "notification": _("Notice"),
+    "account_creation": _("New account"),
+    "credentials": _("Access to the account"),
+    "otp": _("One-time code"),
+    "payment": _("Payment"),
+    "colis_creation": _("Parcel received in China"),
+    "expedition": _("Departure from China"),
+    "delay": _("Delay"),
+    "delivery": _("Arrival in Mali"),
+    "reminder": _("Reminder"),
+    "pickup": _("Parcel handed over"),
+    "promotion": _("Offer"),
+    "opt_out_confirmation": _("Confirmation of a STOP"),
+    "sender_test": _("Test of a sender"),
+}
+CATEGORIES: Mapping[str, Promise] = {
+    "general": _("General"),
+    "credentials": _("Accounts and access"),
+    "colis_management": _("Parcels in China"),
+    "colis_status": _("Parcels on the way"),
+    "colis_arrival": _("Arrivals in Mali"),
+    "pickup": _("Parcels to fetch or fetched"),
+    "preferences": _("Clients’ preferences"),
+    "test": _("Tests"),
+}
 
 
 def type_label(value: str) -> str:
-    """The name of a type of message."""
-    return value
+    """What a type of message is called; a type that nobody has named, as it can be read."""
+    return str(TYPES.get(value) or _readable(value))
 
 
 def category_label(value: str) -> str:
-    """The name of a category of messages."""
-    return value
+    """What a category is called; a category that nobody has named, as it can be read."""
+    return str(CATEGORIES.get(value) or _readable(value))
+
+
+def _readable(value: str) -> str:
+    text = value.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]

@@ -40,6 +40,8 @@ PARCEL, LOT = "colis:", "lot:"
 # Characters of one filter; nobody types more, and a whole text would be looked for in every message.
 LONGEST = 100
 MOST_ATTEMPTS = 1000
+# The word, in an address, for messages without a cause, or without a code.
+NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "period": lambda text: text in BEGINNINGS,
     "since": _is_day,
     "until": _is_day,
-    "error_class": lambda text: text in ErrorClass.values,
+    "error_class": lambda text: text in (NONE, *ErrorClass.values),
     "client": _is_number,
     "telephone": lambda text: bool(phones.pieces(text)),
     "priority": lambda text: _is_number(text) and 1 <= int(text) <= 5,
@@ -250,14 +252,21 @@ def _of_lot(found: NotificationQuerySet, text: str, at: datetime) -> Notificatio
     return found.filter(pk__in=announced.union(named))
 
 
+def _with_code(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
+    if text == NONE:
+        return found.filter(error_code="")
+    # Without a cause there is no code, and the index knows those that have one.
+    return found.filter(error_code=text).exclude(error_class="")
+
+
 _APPLY: dict[str, Callable[[NotificationQuerySet, str, datetime], NotificationQuerySet]] = {
     "q": _with_text,
     "status": _in_state,
     "period": lambda found, text, at: found.filter(created_at__gte=BEGINNINGS[text](at)),
     "since": lambda found, text, at: found.filter(created_at__gte=_midnight(text)),
     "until": _until,
-    # Without a cause there is no code, and the index knows those that have one.
-    "error_code": lambda found, text, at: found.filter(error_code=text).exclude(error_class=""),
+    "error_class": lambda found, text, at: found.filter(error_class="" if text == NONE else text),
+    "error_code": _with_code,
     "sender": lambda found, text, at: found.filter(sender__code=text),
     "client": lambda found, text, at: found.filter(user=int(text)),
     "telephone": _with_telephone,

@@ -1,15 +1,13 @@
-"""The numbers and the histories that the screens show."""
+"""The numbers that the screens show."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from accounts.models import User
-from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppReceipt
+from whatsapp_monitoring_app.models import ErrorClass, Status
 from whatsapp_monitoring_app.models.notification_queries import (
     NotificationQuerySet,
     delivery_unknown,
@@ -116,57 +114,3 @@ def distinct(notifications: NotificationQuerySet, column: str) -> Iterable[str]:
 def start_of_day(at: datetime) -> datetime:
     """Midnight before `at`, in the current time zone."""
     return timezone.localtime(at).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a person said of a message of which nobody knew."""
-
-    person: User
-    at: datetime
-    has_arrived: bool
-
-
-def decision(notification: WhatsAppNotification) -> Decision | None:
-    """Who settled it, when and how; None when nobody had to.
-
-    Whoever tells the person by telephone settles it too; then that is what the page says of it.
-    """
-    at = notification.failed_at or notification.delivered_at
-    if notification.settled_by is None or at is None or at == notification.informed_at:
-        return None
-    return Decision(notification.settled_by, at, has_arrived=notification.failed_at is None)
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One line of a notification's history: its creation, an attempt, a receipt, a person's decision.
-
-    `is_informing`: somebody of ours told the person.
-    """
-
-    at: datetime
-    attempt: WhatsAppAttempt | None = None
-    receipt: WhatsAppReceipt | None = None
-    decision: Decision | None = None
-    is_informing: bool = False
-
-
-def timeline(notification: WhatsAppNotification) -> list[Moment]:
-    """What happened to the notification, in order."""
-    attempts: Any = notification.attempts.select_related("sender", "actor")
-    settled = decision(notification)
-    moments = [
-        Moment(at=notification.created_at),
-        *(Moment(at=attempt.started_at, attempt=attempt) for attempt in attempts),
-        *(Moment(at=receipt.occurred_at, receipt=receipt) for receipt in notification.receipts.all()),
-        *([Moment(at=settled.at, decision=settled)] if settled else []),
-        *([Moment(at=notification.informed_at, is_informing=True)] if notification.informed_at else []),
-    ]
-    return sorted(moments, key=_place)
-
-
-def _place(moment: Moment) -> datetime:
-    """Where it stands in the history. Providers date their receipts in whole seconds, and mean some moment in it."""
-    is_whole = moment.receipt is not None and moment.at.microsecond == 0
-    return moment.at + timedelta(microseconds=999_999) if is_whole else moment.at

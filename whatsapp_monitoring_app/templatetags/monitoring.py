@@ -1,7 +1,7 @@
 """What the screens need beyond Django's own tags: numbers, names and links as people read them."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
@@ -16,13 +16,15 @@ from django.utils.translation import get_language_info, ngettext
 from django.utils.translation import gettext as _
 
 from accounts import phones, time_zones
+from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Standing, Status, WhatsAppAnnouncement, WhatsAppNotification
 from whatsapp_monitoring_app.models.statuses import FINAL
 from whatsapp_monitoring_app.providers import content
-from whatsapp_monitoring_app.services import paging, quiet_hours, rendering
+from whatsapp_monitoring_app.services import labels, paging, quiet_hours, rendering, search
 from whatsapp_monitoring_app.services.announcements import Reconciliation
 from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
+from whatsapp_monitoring_app.services.causes import State
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
 
 register = template.Library()
@@ -40,9 +42,74 @@ def telephone(e164: str) -> SafeString:
 @register.simple_tag(takes_context=True)
 def number(context: Context, e164: str) -> SafeString:
     """The number as this page's office may see it; hidden where its numbers are, unless the page has `is_revealed`."""
-    scope = context.get("scope")
-    hides = scope is not None and scope.masks_numbers and not context.get("is_revealed")
+    hides = _hides_numbers(context)
     return format_html('<span class="text-nowrap">{}</span>', phones.masked(e164)) if hides else telephone(e164)
+
+
+def _hides_numbers(context: Context) -> bool:
+    scope = context.get("scope")
+    return scope is not None and scope.masks_numbers and not context.get("is_revealed")
+
+
+@register.simple_tag(takes_context=True)
+def without_number(context: Context, text: str, notification: WhatsAppNotification) -> str:
+    """A provider's words about a message, without the person's number where this page hides numbers."""
+    if _hides_numbers(context):
+        for e164 in filter(None, (notification.phone_number, notification.understood_number)):
+            text = text.replace(e164.removeprefix("+"), phones.masked(e164).removeprefix("+"))
+    return text
+
+
+@register.simple_tag(takes_context=True)
+def person_name(context: Context, person: User) -> str:
+    """What a person is called; whoever has no name is called by a number, which this page may hide."""
+    return number(context, person.telephone) if not person.get_full_name() else str(person)
+
+
+@register.filter
+def type_label(value: str) -> str:
+    """What a type of message is called."""
+    return labels.type_label(value)
+
+
+@register.filter
+def category_label(value: str) -> str:
+    """What a category of messages is called."""
+    return labels.category_label(value)
+
+
+@register.filter
+def subject_label(name: str) -> str:
+    """What a message speaks of: “parcel TS1A2B3C4D”, “lot GZ-0412”; anything else as it is."""
+    if name.startswith(search.PARCEL):
+        return _("parcel %(number)s") % {"number": name.removeprefix(search.PARCEL)}
+    if name.startswith(search.LOT):
+        return _("lot %(number)s") % {"number": name.removeprefix(search.LOT)}
+    return name
+
+
+@register.filter
+def span(time: timedelta) -> str:
+    """A duration to the second, in its two greatest units: “12 s”, “3 min 5 s”, “2 h 5 min”, “3 d 4 h”."""
+    total = int(time.total_seconds())
+    if total < 1:
+        return _("less than a second")
+    days, hours, minutes, rest = total // 86400, total // 3600 % 24, total // 60 % 60, total % 60
+    units = (
+        (days, _("%(count)d d")),
+        (hours, _("%(count)d h")),
+        (minutes, _("%(count)d min")),
+        (rest, _("%(count)d s")),
+    )
+    first = next(place for place, (count, _unit) in enumerate(units) if count)
+    return " ".join(unit % {"count": count} for count, unit in units[first : first + 2] if count)
+
+
+@register.filter
+def from_now(at: datetime) -> str:
+    """How long until then: “in 3 min 5 s”, “now”."""
+    time = at - timezone.now()
+    return _("in %(time)s") % {"time": span(time)} if time >= timedelta(seconds=1) else _("now")
 
 
 @register.filter
@@ -79,6 +146,21 @@ LOOKS = {
 def look(standing: Standing) -> str:
     """The name of the icon and of the colour of a standing."""
     return str(LOOKS.get(standing, standing))
+
+
+# Which status each state of a cause looks like.
+LOOKS_OF_CAUSES = {
+    State.NEW: Status.FAILED,
+    State.ONGOING: Status.PENDING,
+    State.CAME_BACK: Status.RETRY_SCHEDULED,
+    State.HANDLED: Status.DELIVERED,
+}
+
+
+@register.filter
+def group_look(state: State) -> str:
+    """The name of the icon and of the colour of a cause's state."""
+    return str(LOOKS_OF_CAUSES[state])
 
 
 @register.simple_tag
