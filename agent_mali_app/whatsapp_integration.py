@@ -12,14 +12,14 @@ from accounts.models import User
 from agent_chine_app.models import Colis
 from agent_mali_app.apps import AgentMaliConfig
 from whatsapp_monitoring_app.tasks import send_whatsapp_async
-from whatsapp_monitoring_app.views import dashboard, details, listing, monitoring
+from whatsapp_monitoring_app.views import dashboard, details, listing, retries
 
 scope = AgentMaliConfig.scope
 
 whatsapp_monitoring_dashboard = dashboard.DashboardView.as_view(scope=scope)
 whatsapp_monitoring_list = listing.NotificationListView.as_view(scope=scope)
 whatsapp_attempt_details = details.DetailsView.as_view(scope=scope)
-retry_failed_notifications = monitoring.RetryFailedView.as_view(scope=scope)
+retry_failed_notifications = retries.RetryFailedView.as_view(scope=scope)
 
 
 def send_whatsapp_notification_mali(

@@ -26,6 +26,8 @@ from whatsapp_monitoring_app.models import (
     WhatsAppExport,
     WhatsAppNotification,
     WhatsAppProviderTemplate,
+    WhatsAppRetryBatch,
+    WhatsAppRetryItem,
     WhatsAppSavedView,
     WhatsAppSender,
     WhatsAppTemplate,
@@ -108,6 +110,22 @@ def export(office: str, filters: Filters | None = None, **wish: Any) -> WhatsApp
     return asked
 
 
+def retry_batch(office: str, notifications: Sequence[WhatsAppNotification] = (), **fields: Any) -> WhatsAppRetryBatch:
+    """These messages are being sent again for this office; nothing is queued yet."""
+    values: dict[str, Any] = {
+        "source_app": office,
+        "state": WhatsAppRetryBatch.State.RUNNING,
+        "total": len(notifications),
+        "created_at": timezone.now(),
+        "request_id": uuid.uuid4(),
+    }
+    batch = WhatsAppRetryBatch.objects.create(**{**values, **fields})
+    WhatsAppRetryItem.objects.bulk_create(
+        [WhatsAppRetryItem(batch=batch, notification=notification) for notification in notifications]
+    )
+    return batch
+
+
 def template(code: str = "retard", **fields: Any) -> WhatsAppTemplate:
     """A message template in French and English that replaces nothing by itself."""
     values: dict[str, Any] = {
@@ -179,7 +197,7 @@ def everything() -> Any:
         *(WhatsAppNotification, WhatsAppAttempt, WhatsAppSender, WhatsAppWrongNumber, *TEMPLATE_MODELS),
         *(User, Client, NumberChange, Colis, ClientCreation, ClientImport),
         *(WhatsAppAnnouncement, WhatsAppAddressee, Lot, WhatsAppCauseMark, WhatsAppSavedView),
-        *(WhatsAppExport, WhatsAppAuditEntry),
+        *(WhatsAppExport, WhatsAppAuditEntry, WhatsAppRetryBatch, WhatsAppRetryItem),
     )
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

@@ -29,6 +29,7 @@ MONITORING = (
     "whatsapp_view_create",
     "whatsapp_groups",
     "whatsapp_retry_failed",
+    "whatsapp_retry_batches",
     "whatsapp_calls",
     "whatsapp_morning",
     "whatsapp_proof",
@@ -340,7 +341,7 @@ def test_a_secret_text_shows_no_link(open_page: Callable[..., Any]):
 @pytest.mark.parametrize("status", [Status.FAILED, Status.READ])
 @pytest.mark.parametrize("office", OFFICES)
 def test_retrying_all_is_offered_when_something_has_failed(office: str, status: Status, open_page: Callable[..., Any]):
-    rows.notification(source_of(office), status)
+    rows.notification(source_of(office), status, error_class="transient")
     link = f'href="{reverse(f"{office}:whatsapp_retry_failed")}"'
 
     for page in (f"{office}:whatsapp_monitoring", f"{office}:whatsapp_monitoring_list"):

@@ -88,7 +88,12 @@ METHODS = {
     "whatsapp_view_delete": {"get", "post"},
     "whatsapp_retry_failed": {"get", "post"},
     "whatsapp_attempt_details": {"get"},
-    "whatsapp_retry": {"post"},
+    "whatsapp_retry": {"get", "post"},
+    "whatsapp_retry_batches": {"get"},
+    "whatsapp_retry_batch": {"get"},
+    "whatsapp_retry_batch_run": {"post"},
+    "whatsapp_retry_batch_pause": {"post"},
+    "whatsapp_retry_batch_cancel": {"get", "post"},
     "whatsapp_cancel": {"get", "post"},
     "whatsapp_confirm_arrival": {"post"},
     "whatsapp_give_up": {"get", "post"},
@@ -132,6 +137,7 @@ METHODS = {
     "whatsapp_template_name_delete": {"get", "post"},
 }
 EXPORT_SCREENS = ["whatsapp_export", "whatsapp_export_file", "whatsapp_export_delete"]
+BATCH_SCREENS = [name for name in METHODS if name.startswith("whatsapp_retry_batch")]
 ANNOUNCEMENT_SCREENS = [name for name in METHODS if name.startswith("whatsapp_announcement")]
 JSON_SCREENS = {"create_client_api", "client_creation_status", "whatsapp_changes"}
 # Addresses of no office: their own tests say who may open them.
@@ -274,6 +280,7 @@ def values(notifications: dict[str, WhatsAppNotification], media: Path) -> dict[
         "doubtful": doubtful,
         "announced": announced,
         "exported": {office: rows.export(office).pk for office in OFFICES},
+        "batches": {office: rows.retry_batch(office, [notifications[office]]).pk for office in OFFICES},
         "lot_told": rows.announcement("agent_mali", subject=lot.subject).pk,
         "sender_pk": WhatsAppSender.objects.get(code="mali").pk,
     }
@@ -290,6 +297,7 @@ def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotifi
         "whatsapp_give_up": values["doubtful"][screen.office],
         **dict.fromkeys(ANNOUNCEMENT_SCREENS, values["announced"][screen.office]),
         **dict.fromkeys(EXPORT_SCREENS, values["exported"][screen.office]),
+        **dict.fromkeys(BATCH_SCREENS, values["batches"][screen.office]),
     }
     pk = _own_view(screen.office) if screen.name == "whatsapp_view_delete" else values[_kind_of_pk(screen.name)]
     return screen.url({**values, "pk": pk, "code": codes.get(screen.name, notification.pk)})
@@ -533,6 +541,7 @@ def test_retrying_all_touches_what_the_office_sees(office: str, notifications: d
 @pytest.mark.parametrize("office", OFFICES)
 def test_retrying_one_queues_it_in_the_name_of_the_person(office: str, notifications: dict[str, WhatsAppNotification]):
     browser, mine = browser_of(office), notifications[office]
+    WhatsAppNotification.objects.update(error_class="transient")
     answer = browser.post(reverse(f"{office}:whatsapp_retry", args=[mine.pk]))
 
     assert answer.headers["Location"] == reverse(f"{office}:whatsapp_attempt_details", args=[mine.pk])

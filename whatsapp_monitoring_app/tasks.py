@@ -21,8 +21,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from accounts.models import User
-from whatsapp_monitoring_app.models import WhatsAppNotification
+from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppRetryBatch
 from whatsapp_monitoring_app.models.statuses import WAITING
+from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import (
     announcements,
     bulks,
@@ -35,6 +36,8 @@ from whatsapp_monitoring_app.services import (
     pacing,
     polling,
     recovery,
+    retry_batches,
+    retry_runs,
     templates,
     webhooks,
 )
@@ -44,6 +47,8 @@ logger = logging.getLogger(__name__)
 # Waits longer than this are left to the periodic sweep: a countdown longer than the broker's visibility time-out
 # would be delivered again and again. A message with a slot in the pace is not: the sweep could come too late for it.
 LONGEST_COUNTDOWN = pacing.HORIZON
+# So many chunks of a retry batch are fed within the request that asked for it, so that something is seen to happen.
+CHUNKS_AT_ONCE = 2
 # Retries take at most half of a worker's threads, so that a backlog of them cannot starve new messages.
 _retries_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY // 2))
 # A due task that finds no thread waits unacknowledged inside the worker, which then takes nothing from any queue,
@@ -267,6 +272,54 @@ def _ring_for_all(notifications: list[WhatsAppNotification]) -> None:
     _ring_all(bells)
 
 
+def begin_retry_batch(order: retry_batches.Order) -> tuple[WhatsAppRetryBatch, bool]:
+    """Write down what is to be sent again, and let a worker feed it; the batch, and whether it is new.
+
+    Raises retry_batches.NothingToSend.
+    """
+    batch, is_new = retry_batches.create(order, timezone.now())
+    if is_new:
+        after_commit(run_whatsapp_retry_batch, str(batch.pk))
+    return batch, is_new
+
+
+def retry_everything(scope: Scope, person: User) -> WhatsAppRetryBatch:
+    """Send again whatever this office has to handle: the first few hundred at once, the others by a worker.
+
+    Raises retry_batches.NothingToSend.
+    """
+    batch, _is_new = retry_batches.create(retry_batches.everything(scope, person), timezone.now())
+    pause = retry_runs.run(batch.pk, ring=_ring_for_retries_after_commit, chunks=CHUNKS_AT_ONCE)
+    if pause:
+        transaction.on_commit(partial(run_whatsapp_retry_batch_soon, batch.pk, pause), robust=True)
+    batch.refresh_from_db()
+    return batch
+
+
+@shared_task
+def run_whatsapp_retry_batch(code: str) -> str:
+    """Feed the next messages of a retry batch to the queue, and ring for the run after this one; the state."""
+    pause = retry_runs.run(uuid.UUID(code), ring=_ring_for_retries)
+    if pause is None:
+        return "no more"
+    run_whatsapp_retry_batch_soon(uuid.UUID(code), pause)
+    return "more"
+
+
+def run_whatsapp_retry_batch_soon(code: uuid.UUID, pause: timedelta) -> None:
+    """Ring for the next run; recovery does it where the broker is away."""
+    _publish(run_whatsapp_retry_batch, (str(code),), countdown=pause.total_seconds())
+
+
+def _ring_for_retries_after_commit(notifications: list[WhatsAppNotification]) -> None:
+    transaction.on_commit(partial(_ring_for_retries, notifications), robust=True)
+
+
+def _ring_for_retries(notifications: list[WhatsAppNotification]) -> None:
+    bells = [recovery.Bell(each.pk, each.priority, is_first=each.attempt_count == 0) for each in notifications]
+    _ring_all(bells)
+
+
 @shared_task
 def process_whatsapp_retries_task() -> int:
     """Ring for every notification whose time has come and that no worker was told of; how many."""
@@ -297,10 +350,14 @@ def recover_whatsapp_notifications() -> dict[str, int]:
     unwritten = exports.lost(at, recovery.PATIENCE)
     for code in unwritten:
         _publish(write_whatsapp_export, (str(code),))
+    batches = list(retry_runs.unheld(at).values_list("pk", flat=True))
+    for code in batches:
+        _publish(run_whatsapp_retry_batch, (str(code),))
     found = {
         "payloads": len(payloads),
         "bulks": len(bulk_messages),
         "exports": len(unwritten),
+        "retry_batches": len(batches),
         "rung": process_whatsapp_retries_task(),
     }
     # Last: a provider that hangs must not hold the others up.

@@ -14,8 +14,9 @@ from whatsapp_monitoring_app.views import (
     details,
     exports,
     listing,
-    monitoring,
     overview,
+    retries,
+    retry_batches,
     saved_views,
     senders,
     templates,
@@ -41,7 +42,7 @@ def monitoring_urls(scope: Scope) -> list[URLPattern]:
         ),
         path(
             "whatsapp/monitoring/retry/",
-            monitoring.RetryFailedView.as_view(scope=scope),
+            retries.RetryFailedView.as_view(scope=scope),
             name="whatsapp_retry_failed",
         ),
         *details_urls(scope),
@@ -60,6 +61,7 @@ def details_urls(
         *call_urls(scope, user_relations),
         *announcement_urls(scope),
         *export_urls(scope),
+        *batch_urls(scope),
         *view_urls(scope),
         path("whatsapp/monitoring/changes/", changes.ChangesView.as_view(scope=scope), name="whatsapp_changes"),
         *cause_urls(scope),
@@ -73,7 +75,7 @@ def message_urls(scope: Scope, user_relations: Sequence[str], subject_pages: Sub
     shown = details.DetailsView.as_view(scope=scope, user_relations=user_relations, subject_pages=subject_pages)
     return [
         path(one, shown, name="whatsapp_attempt_details"),
-        path(f"{one}retry/", monitoring.RetryView.as_view(scope=scope), name="whatsapp_retry"),
+        path(f"{one}retry/", retries.RetryView.as_view(scope=scope), name="whatsapp_retry"),
         path(f"{one}cancel/", details.CancelView.as_view(scope=scope), name="whatsapp_cancel"),
         path(f"{one}arrived/", details.ConfirmArrivalView.as_view(scope=scope), name="whatsapp_confirm_arrival"),
         path(f"{one}give-up/", details.GiveUpView.as_view(scope=scope), name="whatsapp_give_up"),
@@ -148,6 +150,22 @@ def export_urls(scope: Scope) -> list[URLPattern]:
         path(one, exports.ExportView.as_view(scope=scope), name="whatsapp_export"),
         path(f"{one}file/", exports.ExportFileView.as_view(scope=scope), name="whatsapp_export_file"),
         path(f"{one}delete/", exports.ExportDeleteView.as_view(scope=scope), name="whatsapp_export_delete"),
+    ]
+
+
+def batch_urls(scope: Scope) -> list[URLPattern]:
+    """The screens of what was sent again in bulk, under `whatsapp/monitoring/retries/`; `details_urls` has them."""
+    one = "whatsapp/monitoring/retries/<uuid:code>/"
+    return [
+        path(
+            "whatsapp/monitoring/retries/",
+            retry_batches.BatchListView.as_view(scope=scope),
+            name="whatsapp_retry_batches",
+        ),
+        path(one, retry_batches.BatchView.as_view(scope=scope), name="whatsapp_retry_batch"),
+        path(f"{one}run/", retry_batches.RunView.as_view(scope=scope), name="whatsapp_retry_batch_run"),
+        path(f"{one}pause/", retry_batches.PauseView.as_view(scope=scope), name="whatsapp_retry_batch_pause"),
+        path(f"{one}cancel/", retry_batches.CancelView.as_view(scope=scope), name="whatsapp_retry_batch_cancel"),
     ]
 
 

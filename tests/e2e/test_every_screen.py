@@ -37,6 +37,7 @@ MONITORING = {
     "announcements": "whatsapp/announcements/",
     "causes": "whatsapp/monitoring/causes/",
     "retry": "whatsapp/monitoring/retry/",
+    "retries": "whatsapp/monitoring/retries/",
     "calls": "whatsapp/calls/",
     "morning": "whatsapp/morning/",
     "proof": "whatsapp/proof/",

@@ -229,6 +229,7 @@ def test_what_failed_is_tried_again_and_the_refused_are_counted(browser: Browser
     WhatsAppOptOut.objects.create(phone_number=refusing.phone_number, created_at=timezone.now())
     WhatsAppNotification.objects.filter(pk=given_up.pk).update(settled_by=person("Keïta"))
     elsewhere = announced(Standing.FAILED).addressees.get().notification
+    WhatsAppNotification.objects.update(error_class="transient")
     answer = browser.post(address(announcement, "_retry"), {"next": "/agent-chine/"})
 
     ((level, text),) = said(answer)

@@ -204,7 +204,7 @@ def test_whoever_was_told_is_off_every_list(make_user: Callable[..., User]):
     assert list(statistics.to_handle(visible, LATER)) == []
     assert failures.of(visible, LATER, LATER).to_handle == 0
     assert (statistics.summary(visible).failed, statistics.summary(visible).to_handle) == (1, 0)
-    assert retries.retry_all(visible, agent, LATER) == []
+    assert retries.retry_each(visible, agent, LATER).queued == []
     (call,) = WhatsAppCall.objects.all()
     assert (call.phone_number, call.source_app, call.person, call.outcome) == (NUMBER, "agent_mali", agent, "told")
 
@@ -305,7 +305,7 @@ def test_what_went_to_the_corrected_number_needs_no_call_and_no_retry(make_user:
 
     assert on_the_list() == []
     assert list(statistics.to_handle(visible, LATER)) == []
-    assert retries.retry_all(visible, agent, LATER) == []
+    assert retries.retry_each(visible, agent, LATER).queued == []
     assert not resent.can_retry
     before = snapshot(WhatsAppNotification)
     with translation.override("en"), pytest.raises(NotRetryable, match="corrected number"):

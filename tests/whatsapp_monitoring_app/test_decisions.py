@@ -27,6 +27,7 @@ from tests.whatsapp_monitoring_app.scripts import (
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification
 from whatsapp_monitoring_app.providers.base import Kind, ReceiptEvent
 from whatsapp_monitoring_app.services import decisions, history, receipts, recovery, retries, statistics
+from whatsapp_monitoring_app.services.retry_reasons import Reason
 
 pytestmark = pytest.mark.django_db
 
@@ -184,9 +185,11 @@ def test_what_a_person_gave_up_is_retried_by_a_person_alone(make_user: Callable[
     decisions.give_up(notification, agent, LATER)
     visible = WhatsAppNotification.objects.all()
     assert list(statistics.to_handle(visible, LATER)) == [other]
-    assert retries.retry_all(visible, agent, LATER) == [other]
+    assert retries.retry_each(visible, agent, LATER).queued == [other]
 
-    retries.retry(notification, agent, LATER)
+    with pytest.raises(retries.NeedsConfirmation):
+        retries.retry(notification, agent, LATER)
+    retries.retry(notification, agent, LATER, confirmed={Reason.GIVEN_UP})
     assert (notification.status, notification.settled_by) == (Status.PENDING, None)
     assert attempt(notification, Provider(accepted()), LATER).status == Status.SENT
 

@@ -105,7 +105,7 @@ def test_a_failed_message_of_a_type_that_was_muted_since_is_not_retried(awa: Use
 
     with pytest.raises(retries.NotRetryable, match="does not want such messages|ne veut plus"):
         retries.retry(failed, None, NOW)
-    assert retries.retry_all(WhatsAppNotification.objects.all(), None, NOW) == []
+    assert retries.retry_each(WhatsAppNotification.objects.all(), None, NOW).queued == []
     failed.refresh_from_db()
     assert failed.status == Status.FAILED
 

@@ -274,7 +274,7 @@ class TestSent:
 class TestRetried:
     def failed(self, **fields: Any) -> WhatsAppNotification:
         at = EVENING - 3 * HOUR
-        return attempt(post(at, **fields), Provider(refused(131026)), at)
+        return attempt(post(at, **fields), Provider(refused(135000)), at)
 
     def test_a_persons_retry_waits_for_the_morning(self, make_user: Callable[..., User]):
         notification, agent, provider = self.failed(), make_user(), Provider(accepted())
@@ -302,7 +302,7 @@ class TestRetried:
 
     def test_retrying_all_at_night_plans_them_for_the_morning(self):
         held, urgent = self.failed(), self.failed(message_type="payment")
-        queued = retries.retry_all(WhatsAppNotification.objects.all(), None, EVENING)
+        queued = retries.retry_each(WhatsAppNotification.objects.all(), None, EVENING).queued
         assert {row.pk: row.next_attempt_at for row in queued} == {held.pk: MORNING, urgent.pk: EVENING}
 
 
@@ -428,7 +428,7 @@ class TestShown:
         self, log_in: Callable[..., Browser], night_now: tuple[datetime, str]
     ):
         end, clock = night_now
-        failed = rows.notification("agent_mali")
+        failed = rows.notification("agent_mali", error_class="transient")
         browser = log_in("agent_mali", language="en")
         answer = browser.post(f"/agent-mali/whatsapp/monitoring/{failed.pk}/retry/", follow=True)
         assert f"It will leave at {clock}, Bamako time" in answer.content.decode()
@@ -446,7 +446,7 @@ class TestShown:
         assert "2 of them wait for the morning: it is night at the clients’." in text
 
     def test_by_day_nobody_hears_of_the_night(self, log_in: Callable[..., Browser]):
-        failed = rows.notification("agent_mali")
+        failed = rows.notification("agent_mali", error_class="transient")
         browser = log_in("agent_mali", language="en")
         text = browser.post(f"/agent-mali/whatsapp/monitoring/{failed.pk}/retry/", follow=True).content.decode()
         assert "A new attempt is queued." in text

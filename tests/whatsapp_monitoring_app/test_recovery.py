@@ -333,7 +333,9 @@ def test_a_bulk_whose_task_was_lost_is_found(make_user: Callable[..., User]):
 KEPT = [Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED, Status.UNCONFIRMED]
 
 
-NOTHING = dict.fromkeys(("announcements", "notifications", "receipts", "inbound", "calls", "bulks", "payloads"), 0)
+NOTHING = dict.fromkeys(
+    ("announcements", "notifications", "receipts", "inbound", "calls", "retry_batches", "bulks", "payloads"), 0
+)
 
 
 def clean(at: datetime) -> dict[str, int]:

@@ -29,6 +29,7 @@ from whatsapp_monitoring_app.models import Status, Trigger, WhatsAppNotification
 from whatsapp_monitoring_app.services import retries
 from whatsapp_monitoring_app.services.message_types import ESSENTIAL_TYPES
 from whatsapp_monitoring_app.services.retries import NotRetryable
+from whatsapp_monitoring_app.services.retry_reasons import Reason
 from whatsapp_monitoring_app.tasks import ring_after_commit, send_whatsapp_async
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +41,7 @@ RETRYABLE = [Status.FAILED, Status.UNCONFIRMED]
 
 
 def failed() -> WhatsAppNotification:
-    return attempt(post(), Provider(refused(131026)))
+    return attempt(post(), Provider(refused(135000)))
 
 
 def test_a_retry_is_a_new_attempt_in_the_persons_name(make_user: Callable[..., User]):
@@ -188,7 +189,7 @@ def test_retrying_all_passes_over_who_has_refused():
     other = post_in(Status.FAILED, phone_number="+22376123457")
     WhatsAppOptOut.objects.create(phone_number=NUMBER, reason="STOP", created_at=NOW)
     before = WhatsAppNotification.objects.filter(pk=refused_one.pk).values().get()
-    queued = retries.retry_all(WhatsAppNotification.objects.all(), None, LATER)
+    queued = retries.retry_each(WhatsAppNotification.objects.all(), None, LATER).queued
     assert {notification.pk for notification in queued} == {essential.pk, other.pk}
     assert WhatsAppNotification.objects.filter(pk=refused_one.pk).values().get() == before
 
@@ -205,7 +206,7 @@ def test_the_page_says_why_it_was_not_retried(log_in: Callable[..., Browser]):
 
 def test_all_that_failed_is_retried_and_nothing_else(make_user: Callable[..., User]):
     agent, rows = make_user(), {status: post_in(status) for status in Status}
-    queued = retries.retry_all(WhatsAppNotification.objects.all(), agent, LATER)
+    queued = retries.retry_each(WhatsAppNotification.objects.all(), agent, LATER).queued
     assert [notification.pk for notification in queued] == [rows[Status.FAILED].pk]
     for status, notification in rows.items():
         notification.refresh_from_db()
@@ -222,7 +223,7 @@ def test_the_provider_is_really_called_again(stack: Stack, make_user: Callable[.
     notification = eventually(lambda: rows.filter(status=Status.FAILED).first(), "failed")
     assert len(stack.requests()) == 1
 
-    retries.retry(notification, agent, notification.failed_at or NOW)
+    retries.retry(notification, agent, notification.failed_at or NOW, confirmed={Reason.NO_WHATSAPP})
     ring_after_commit(notification)
 
     eventually(lambda: len(stack.requests()) == 2, "a second request")

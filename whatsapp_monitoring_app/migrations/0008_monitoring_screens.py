@@ -95,6 +95,15 @@ class Migration(migrations.Migration):
                         verbose_name="left out",
                     ),
                 ),
+                (
+                    "confirmed",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="What the person knew to speak against it.",
+                        verbose_name="confirmed",
+                    ),
+                ),
                 ("created_at", models.DateTimeField(verbose_name="created")),
                 ("request_id", models.UUIDField(editable=False, unique=True)),
                 ("claimed_until", models.DateTimeField(editable=False, null=True, verbose_name="held until")),
@@ -122,7 +131,25 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("is_canary", models.BooleanField(default=False, verbose_name="one of the first")),
                 ("queued_at", models.DateTimeField(null=True, verbose_name="queued")),
-                ("refusal", models.TextField(blank=True, default="", verbose_name="why not")),
+                (
+                    "leaves_at",
+                    models.DateTimeField(
+                        help_text="The end of the night that it waits for.", null=True, verbose_name="leaves"
+                    ),
+                ),
+                ("refusal", models.CharField(blank=True, default="", max_length=20, verbose_name="why not")),
+                (
+                    "sender",
+                    models.ForeignKey(
+                        db_index=False,
+                        help_text="Whose pace it keeps.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="whatsapp_monitoring_app.whatsappsender",
+                        verbose_name="sender",
+                    ),
+                ),
                 (
                     "batch",
                     models.ForeignKey(

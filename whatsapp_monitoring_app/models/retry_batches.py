@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models.notifications import WhatsAppNotification
+from whatsapp_monitoring_app.models.senders import WhatsAppSender
 
 if TYPE_CHECKING:
     from whatsapp_monitoring_app.scopes import Scope
@@ -39,12 +40,16 @@ class WhatsAppRetryBatch(models.Model):
     excluded = models.JSONField(
         _("left out"), default=dict, blank=True, help_text=_("How many messages are not sent again, by the reason.")
     )
+    confirmed = models.JSONField(
+        _("confirmed"), default=list, blank=True, help_text=_("What the person knew to speak against it.")
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("asked by")
     )
     created_at = models.DateTimeField(_("created"))
     # A second press of the same form is the same decision.
     request_id = models.UUIDField(unique=True, editable=False)
+    # By a run; between two runs, by the one that is rung for.
     claimed_until = models.DateTimeField(_("held until"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True)
 
@@ -75,15 +80,48 @@ class WhatsAppRetryBatch(models.Model):
     def is_over(self) -> bool:
         return self.finished_at is not None
 
+    @property
+    def look(self) -> str:
+        """The status of a message whose icon and colour this state has."""
+        return LOOKS[self.State(self.state)]
+
+
+LOOKS = {
+    WhatsAppRetryBatch.State.CANARY: "unconfirmed",
+    WhatsAppRetryBatch.State.RUNNING: "sending",
+    WhatsAppRetryBatch.State.PAUSED: "paused",
+    WhatsAppRetryBatch.State.FINISHED: "sent",
+    WhatsAppRetryBatch.State.CANCELLED: "cancelled",
+}
+
+
+class RetryItemQuerySet(models.QuerySet["WhatsAppRetryItem"]):
+    def open(self) -> Self:
+        """Those that have neither been given their attempt nor been refused it."""
+        # The condition of the index `retry_item_open`.
+        return self.filter(queued_at__isnull=True, refusal="")
+
 
 class WhatsAppRetryItem(models.Model):
     """One message of a retry batch, and whether it was given its new attempt."""
 
     batch = models.ForeignKey(WhatsAppRetryBatch, on_delete=models.CASCADE, related_name="items")
     notification = models.ForeignKey(WhatsAppNotification, on_delete=models.CASCADE, related_name="retry_items")
+    sender = models.ForeignKey(
+        WhatsAppSender,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("sender"),
+        help_text=_("Whose pace it keeps."),
+    )
     is_canary = models.BooleanField(_("one of the first"), default=False)
     queued_at = models.DateTimeField(_("queued"), null=True)
-    refusal = models.TextField(_("why not"), blank=True, default="")
+    leaves_at = models.DateTimeField(_("leaves"), null=True, help_text=_("The end of the night that it waits for."))
+    refusal = models.CharField(_("why not"), max_length=20, blank=True, default="")
+
+    objects = RetryItemQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("message of a retry batch")

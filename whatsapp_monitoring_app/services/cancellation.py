@@ -49,12 +49,12 @@ def cancel_all_superseded(at: datetime) -> int:
 
 def cancel_all_refused(at: datetime) -> int:
     """Cancel what came back to the queue after its person had refused such messages; how many."""
-    return cancel(WhatsAppNotification.objects.waiting().filter(_is_refused()), Reason.OPT_OUT, at)
+    return cancel(WhatsAppNotification.objects.waiting().filter(refused()), Reason.OPT_OUT, at)
 
 
 def cancel_refused_by(user: User, at: datetime) -> int:
     """Cancel what waits for this person and they have refused; how many."""
-    return cancel(WhatsAppNotification.objects.waiting().filter(_is_refused(), user=user), Reason.OPT_OUT, at)
+    return cancel(WhatsAppNotification.objects.waiting().filter(refused(), user=user), Reason.OPT_OUT, at)
 
 
 def cancel_older_about(user: User, names: Iterable[str], rank: int, reason: CancelReason, at: datetime) -> int:
@@ -75,33 +75,26 @@ def still_wanted() -> NotificationQuerySet:
 
     They come back to the queue from a worker's hands at any moment, and must not leave before they are cancelled.
     """
-    return WhatsAppNotification.objects.exclude(superseded()).exclude(_is_refused()).exclude(_is_to_a_stranger())
-
-
-def is_refused(notification: WhatsAppNotification) -> bool:
-    """Whether its person has asked not to get messages of this type."""
-    return WhatsAppNotification.objects.filter(_is_refused(), pk=notification.pk).exists()
-
-
-def is_to_a_stranger(notification: WhatsAppNotification) -> bool:
-    """Whether somebody else answers at its number."""
-    return WhatsAppWrongNumber.objects.filter(phone_number=notification.phone_number).exists()
-
-
-def is_to_a_former_number(notification: WhatsAppNotification) -> bool:
-    """Whether its person has another number now."""
-    return WhatsAppFormerNumber.objects.filter(
-        user=notification.user_id, phone_number=notification.phone_number
-    ).exists()
+    return WhatsAppNotification.objects.exclude(superseded()).exclude(refused()).exclude(_is_to_a_stranger())
 
 
 def _is_to_a_stranger() -> Q:
-    somebody_else = WhatsAppWrongNumber.objects.filter(phone_number=OuterRef("phone_number"))
+    return somebody_else_answers() | has_moved_on()
+
+
+def somebody_else_answers() -> Q:
+    """Those at whose number somebody else answers."""
+    return Q(Exists(WhatsAppWrongNumber.objects.filter(phone_number=OuterRef("phone_number"))))
+
+
+def has_moved_on() -> Q:
+    """Those whose person has another number now."""
     moved = WhatsAppFormerNumber.objects.filter(user=OuterRef("user"), phone_number=OuterRef("phone_number"))
-    return Q(Exists(somebody_else)) | Q(Exists(moved))
+    return Q(Exists(moved))
 
 
-def _is_refused() -> Q:
+def refused() -> Q:
+    """Those whose person has asked not to get messages of their type."""
     opt_out = WhatsAppOptOut.objects.filter(phone_number=OuterRef("phone_number"))
     mute = WhatsAppMute.objects.filter(user=OuterRef("user"), message_type=OuterRef("message_type"))
     return ~Q(message_type__in=message_types.ESSENTIAL_TYPES) & (Q(Exists(opt_out)) | Q(Exists(mute)))

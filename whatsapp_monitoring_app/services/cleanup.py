@@ -13,6 +13,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppInbound,
     WhatsAppNotification,
     WhatsAppReceipt,
+    WhatsAppRetryBatch,
     WhatsAppWebhookLog,
 )
 from whatsapp_monitoring_app.services import exports
@@ -24,7 +25,7 @@ def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[
     """Delete what is finished and older than `keep`, and payloads older than `keep_payloads`.
 
     Finished are notifications, with their attempts and receipts, clients' messages, calls, bulk messages,
-    announcements and exports, whose files go when their own days are over.
+    retry batches, announcements and exports, whose files go when their own days are over.
 
     How many of each. What still waits to be sent is never deleted, however old it is.
     """
@@ -37,6 +38,7 @@ def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[
         "receipts": _delete(orphans),
         "inbound": _delete(WhatsAppInbound.objects.filter(received_at__lt=at - keep)),
         "calls": _delete(WhatsAppCall.objects.filter(at__lt=at - keep)),
+        "retry_batches": _delete(WhatsAppRetryBatch.objects.filter(finished_at__lt=at - keep)),
         "bulks": _delete(WhatsAppBulk.objects.filter(finished_at__lt=at - keep)),
         "exports": _delete(WhatsAppExport.objects.filter(finished_at__lt=at - keep)),
         "files": exports.forget_files(at),

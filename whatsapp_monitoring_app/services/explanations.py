@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from whatsapp_monitoring_app.models import ErrorClass, WhatsAppErrorCode, WhatsAppNotification
+from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppErrorCode, WhatsAppNotification
 from whatsapp_monitoring_app.services import error_catalogue
 
 
@@ -150,6 +150,14 @@ EXPLANATIONS_OF_CODES: dict[tuple[str, str], Explanation] = {
 }
 
 
+# It failed, and no reason was written down with it.
+WITHOUT_REASON = Explanation(
+    _("The message failed, and nobody has told why."),
+    _("Send it again. If it fails again, call the client, and tell an administrator."),
+    retry_helps=True,
+)
+
+
 def explain(notification: WhatsAppNotification) -> Explanation | None:
     """What is wrong with this notification, or None when nothing is. The administrators' own words win."""
     return explain_all([notification]).get(notification.pk)
@@ -159,7 +167,8 @@ def explain_all(notifications: Collection[WhatsAppNotification]) -> dict[UUID, E
     """What is wrong with each of them, by their codes, in one query; nothing for those with which nothing is."""
     wrong = [notification for notification in notifications if notification.error_class]
     codes = error_catalogue.entries(wrong)
-    return {one.pk: _explanation(ErrorClass(one.error_class), codes.get(one.pk)) for one in wrong}
+    silent = {one.pk: WITHOUT_REASON for one in notifications if one.status == Status.FAILED and not one.error_class}
+    return silent | {one.pk: _explanation(ErrorClass(one.error_class), codes.get(one.pk)) for one in wrong}
 
 
 def _explanation(error_class: ErrorClass, code: WhatsAppErrorCode | None) -> Explanation:

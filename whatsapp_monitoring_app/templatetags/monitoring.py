@@ -26,6 +26,7 @@ from whatsapp_monitoring_app.services.announcements import Reconciliation
 from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
 from whatsapp_monitoring_app.services.causes import State
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
+from whatsapp_monitoring_app.services.retry_reasons import Reason
 
 register = template.Library()
 
@@ -234,6 +235,12 @@ def end_of_night(notification: WhatsAppNotification) -> str:
     at = timezone.now()
     hold = quiet_hours.hold_on(notification, at)
     return quiet_hours.in_words(hold, at) if hold else ""
+
+
+@register.filter
+def refusal(reason: str) -> str | Promise:
+    """Why a message was not sent again, as a sentence."""
+    return Reason(reason).label
 
 
 @register.filter

@@ -15,7 +15,7 @@ class ChangesView(ScopedJsonMixin):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         page = changes.Token.read(request.GET.get("token", ""))
-        found = changes.since(page, Filters.read(request.GET), self.office, timezone.now())
+        found = changes.since(page, Filters.read(request.GET).within(self.office), self.office, timezone.now())
         answer = JsonResponse({"text": in_words(found)}) if found else HttpResponse(status=204)
         answer.headers["Cache-Control"] = "no-store"
         return answer

@@ -60,7 +60,7 @@ class ExportCreateView(ScopedMixin):
         form = self._form(request.POST)
         if not form.is_valid():
             return self._show(form, status=422)
-        wish, request_id = form.wish(Filters.read(request.GET)), form.cleaned_data["request_id"]
+        wish, request_id = form.wish(Filters.read(request.GET).within(self.office)), form.cleaned_data["request_id"]
         try:
             export = exports.create(wish, request_id, self.person, self.office, timezone.now())
         except exports.TooManyRows as error:
@@ -78,7 +78,7 @@ class ExportCreateView(ScopedMixin):
         return ExportForm(*args, may_have_texts=exports.may_have_texts(self.person), **kwargs)
 
     def _show(self, form: ExportForm, status: int = 200) -> HttpResponse:
-        filters = Filters.read(self.request.GET)
+        filters = Filters.read(self.request.GET).within(self.office)
         total = exports.count(filters, self.office, timezone.now())
         context = self.get_context_data(
             title=_("Export messages"),

@@ -10,25 +10,43 @@ from django.utils.translation import get_language_info, gettext_lazy
 
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status
-from whatsapp_monitoring_app.services.search import Filters
+from whatsapp_monitoring_app.scopes import Scope
+from whatsapp_monitoring_app.services.labels import category_label, type_label
+from whatsapp_monitoring_app.services.search import NONE, Filters
 
+Words = str | Promise
 
-@dataclass(frozen=True)
-class Chip:
-    """One filter: what it looks at, what that has to be, and whether that was understood."""
-
-    name: str
-    label: str | Promise
-    words: str
-    is_misread: bool
-
-
-LABELS: Mapping[str, str | Promise] = {
+# Words for several statuses at once, and for more than a status, as the dashboard counts them.
+GROUPS: list[tuple[str, Words]] = [
+    ("waiting", gettext_lazy("On their way")),
+    ("overdue", gettext_lazy("Waiting for more than an hour")),
+    ("reached", gettext_lazy("Delivered or read")),
+    ("to_handle", gettext_lazy("Failed, to handle")),
+    ("late", gettext_lazy("Accepted, not delivered for 12 h")),
+    ("silent", gettext_lazy("Accepted, without receipt for 72 h")),
+    ("tardy", gettext_lazy("First tried later than 10 s after being due")),
+]
+PERIODS: list[tuple[str, Words]] = [
+    ("today", gettext_lazy("Today")),
+    ("day", gettext_lazy("Last 24 hours")),
+    ("morning", gettext_lazy("Since the previous working day")),
+    ("week", gettext_lazy("Last 7 days")),
+    ("month", gettext_lazy("Last 30 days")),
+]
+PRIORITIES: list[tuple[str, Words]] = [
+    ("1", gettext_lazy("1, the most urgent")),
+    ("2", "2"),
+    ("3", gettext_lazy("3, usual")),
+    ("4", "4"),
+    ("5", gettext_lazy("5, the least urgent")),
+]
+CAUSES: list[tuple[str, Words]] = [*ErrorClass.choices, (NONE, gettext_lazy("No reason given"))]
+LABELS: Mapping[str, Words] = {
     "q": gettext_lazy("Search"),
     "status": gettext_lazy("Status"),
     "period": gettext_lazy("Period"),
-    "since": gettext_lazy("From day"),
-    "until": gettext_lazy("To day"),
+    "since": gettext_lazy("First day"),
+    "until": gettext_lazy("Last day"),
     "error_class": gettext_lazy("Cause"),
     "error_code": gettext_lazy("Error code"),
     "message_type": gettext_lazy("Type"),
@@ -41,60 +59,83 @@ LABELS: Mapping[str, str | Promise] = {
     "lot": gettext_lazy("Lot"),
     "priority": gettext_lazy("Priority"),
     "language": gettext_lazy("Language"),
-    "attempts": gettext_lazy("Attempts at least"),
+    "attempts": gettext_lazy("Attempts, at least"),
 }
-STATUSES: Mapping[str, str | Promise] = {
-    "waiting": gettext_lazy("On their way"),
-    "reached": gettext_lazy("Delivered or read"),
-    "to_handle": gettext_lazy("Failed, to handle"),
-    "late": gettext_lazy("Accepted, not delivered for 12 h"),
-    "silent": gettext_lazy("Accepted, without receipt for 72 h"),
-    **{status.value: status.label for status in Status},
-}
-PERIODS: Mapping[str, str | Promise] = {
-    "today": gettext_lazy("Today"),
-    "day": gettext_lazy("Last 24 hours"),
-    "morning": gettext_lazy("Since the previous working day"),
-    "week": gettext_lazy("Last 7 days"),
-    "month": gettext_lazy("Last 30 days"),
-}
+# What may be, or hold, a person's number.
+MAY_NAME_A_NUMBER = ("q", "telephone")
 
 
-def chips(filters: Filters) -> list[Chip]:
-    """Each filter that filters, in the language of the page."""
+@dataclass(frozen=True)
+class Chip:
+    """One filter in words, whether it was understood, and the query of the address without it."""
+
+    name: str
+    label: str
+    value: str
+    query: str
+    is_misread: bool = False
+
+
+def chips(filters: Filters, client: str = "") -> list[Chip]:
+    """Each filter that filters, in the language of the page. `client` is the name of the one that is looked for."""
     misread = filters.misread
+    known = {"client": client} if client else {}
     return [
-        Chip(name, LABELS[name], text if name in misread else _words(name, text), name in misread)
+        Chip(
+            name,
+            str(LABELS[name]),
+            f"“{text}”" if name in misread else known.get(name) or _in_words(name, text),
+            filters.without(name).write(),
+            name in misread,
+        )
         for name, text in filters.chosen()
     ]
 
 
-def _words(name: str, text: str) -> str:
+def chips_for(filters: Filters, reader: Scope) -> list[Chip]:
+    """The same on a page that others read too: without what may name a number, where this office sees none."""
+    shown = filters.without(*MAY_NAME_A_NUMBER) if reader.masks_numbers else filters
+    hidden = [name for name, _text in filters.chosen() if not getattr(shown, name)]
+    return [*chips(shown), *(Chip(name, str(LABELS[name]), "•••", "") for name in hidden)]
+
+
+def _in_words(name: str, text: str) -> str:
     return str(_WORDS[name](text)) if name in _WORDS else text
 
 
-def _office(text: str) -> str | Promise:
+def _office(text: str) -> Words:
     scope = scopes.all_scopes().get(text)
     return scope.label if scope else text
 
 
-def _language(text: str) -> str:
+def language_name(code: str) -> str:
+    """What a language is called in the reader's; its code where nobody has named it."""
     try:
-        return str(get_language_info(text)["name_translated"])
+        return str(get_language_info(code)["name_translated"])
     except KeyError:
-        return text
+        return code
 
 
 def _day(text: str) -> str:
     return date_format(date.fromisoformat(text), "SHORT_DATE_FORMAT")
 
 
-_WORDS: Mapping[str, Callable[[str], str | Promise]] = {
-    "status": lambda text: STATUSES[text],
-    "period": lambda text: PERIODS[text],
+def _one_of(choices: list[tuple[str, Words]]) -> Callable[[str], Words]:
+    known = dict(choices)
+    return lambda text: known.get(text, text)
+
+
+_WORDS: Mapping[str, Callable[[str], Words]] = {
+    "q": lambda text: f"“{text}”",
+    "status": _one_of([*GROUPS, *Status.choices]),
+    "period": _one_of(PERIODS),
     "since": _day,
     "until": _day,
-    "error_class": lambda text: ErrorClass(text).label,
+    "error_class": _one_of(CAUSES),
+    "error_code": _one_of([(NONE, gettext_lazy("none"))]),
+    "message_type": type_label,
+    "category": category_label,
     "source_app": _office,
-    "language": _language,
+    "priority": _one_of(PRIORITIES),
+    "language": language_name,
 }

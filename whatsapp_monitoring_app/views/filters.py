@@ -1,44 +1,27 @@
 """The filters of the list of messages, as a form and as chips: the face of `services.search.Filters`."""
 
-from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django import forms
-from django.utils.formats import date_format
-from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification
+from whatsapp_monitoring_app.models import Status, WhatsAppNotification
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services.filter_choices import FilterChoices
 from whatsapp_monitoring_app.services.search import LONGEST, NAMES, Filters
+from whatsapp_monitoring_app.views import filter_words
+from whatsapp_monitoring_app.views.filter_words import (
+    CAUSES,
+    GROUPS,
+    LABELS,
+    PERIODS,
+    PRIORITIES,
+    Chip,
+    language_name,
+)
 
-# Words for several statuses at once, and for more than a status, as the dashboard counts them.
-GROUPS = [
-    ("waiting", gettext_lazy("On their way")),
-    ("overdue", gettext_lazy("Waiting for more than an hour")),
-    ("reached", gettext_lazy("Delivered or read")),
-    ("to_handle", gettext_lazy("Failed, to handle")),
-    ("late", gettext_lazy("Accepted, not delivered for 12 h")),
-    ("silent", gettext_lazy("Accepted, without receipt for 72 h")),
-    ("tardy", gettext_lazy("First tried later than 10 s after being due")),
-]
-PERIODS = [
-    ("today", gettext_lazy("Today")),
-    ("day", gettext_lazy("Last 24 hours")),
-    ("morning", gettext_lazy("Since the previous working day")),
-    ("week", gettext_lazy("Last 7 days")),
-    ("month", gettext_lazy("Last 30 days")),
-]
-PRIORITIES = [
-    ("1", gettext_lazy("1, the most urgent")),
-    ("2", "2"),
-    ("3", gettext_lazy("3, usual")),
-    ("4", "4"),
-    ("5", gettext_lazy("5, the least urgent")),
-]
 EVERYTHING = ("", gettext_lazy("All"))
 
 
@@ -62,39 +45,29 @@ def _day(label: Any) -> forms.CharField:
     return forms.CharField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
 
-@dataclass(frozen=True)
-class Chip:
-    """One filter in words, and the query of the address without it."""
-
-    name: str
-    label: str
-    value: str
-    query: str
-
-
 class FilterForm(forms.Form):
     """The list's filters, as they stand in its address.
 
     `first` is a message that the filters find, if there is one: what it is can be chosen, however old it is.
     """
 
-    q = forms.CharField(label=gettext_lazy("Search"), required=False, widget=forms.TextInput(attrs={"type": "search"}))
-    status = _choice(gettext_lazy("Status"), [*GROUPS, *Status.choices])
-    period = _choice(gettext_lazy("Period"), PERIODS)
-    since = _day(gettext_lazy("First day"))
-    until = _day(gettext_lazy("Last day"))
-    error_code = _choice(gettext_lazy("Error code"))
-    message_type = _choice(gettext_lazy("Type"))
-    category = _choice(gettext_lazy("Category"))
-    source_app = _choice(gettext_lazy("Office"))
-    sender = _choice(gettext_lazy("Sender"))
-    telephone = _text(gettext_lazy("Telephone"), inputmode="tel")
-    parcel = _text(gettext_lazy("Parcel"), autocapitalize="characters")
-    lot = _text(gettext_lazy("Lot"), autocapitalize="characters")
-    priority = _choice(gettext_lazy("Priority"), PRIORITIES)
-    language = _choice(gettext_lazy("Language"))
-    attempts = _text(gettext_lazy("Attempts, at least"), inputmode="numeric")
-    client = forms.CharField(label=gettext_lazy("Client"), required=False, widget=forms.HiddenInput)
+    q = forms.CharField(label=LABELS["q"], required=False, widget=forms.TextInput(attrs={"type": "search"}))
+    status = _choice(LABELS["status"], [*GROUPS, *Status.choices])
+    period = _choice(LABELS["period"], PERIODS)
+    since = _day(LABELS["since"])
+    until = _day(LABELS["until"])
+    error_code = _choice(LABELS["error_code"])
+    message_type = _choice(LABELS["message_type"])
+    category = _choice(LABELS["category"])
+    source_app = _choice(LABELS["source_app"])
+    sender = _choice(LABELS["sender"])
+    telephone = _text(LABELS["telephone"], inputmode="tel")
+    parcel = _text(LABELS["parcel"], autocapitalize="characters")
+    lot = _text(LABELS["lot"], autocapitalize="characters")
+    priority = _choice(LABELS["priority"], PRIORITIES)
+    language = _choice(LABELS["language"])
+    attempts = _text(LABELS["attempts"], inputmode="numeric")
+    client = forms.CharField(label=LABELS["client"], required=False, widget=forms.HiddenInput)
 
     def __init__(
         self, filters: Filters, choices: FilterChoices, scope: Scope, first: WhatsAppNotification | None = None
@@ -102,7 +75,7 @@ class FilterForm(forms.Form):
         super().__init__(dict(filters.chosen()))
         self.filters, self.first = filters, first
         # Not declared above: Django's forms have an attribute of this name.
-        self.fields["error_class"] = _choice(gettext_lazy("Cause"), ErrorClass.choices)
+        self.fields["error_class"] = _choice(LABELS["error_class"], CAUSES)
         self.order_fields(NAMES)
         self._offer(choices)
         if not scope.sees_every_office:
@@ -111,7 +84,7 @@ class FilterForm(forms.Form):
 
     def _offer(self, choices: FilterChoices) -> None:
         offices = tuple((scope.office, str(scope.label)) for scope in scopes.all_scopes().values())
-        languages = tuple((code, _language_name(code)) for code, _code in choices.language)
+        languages = tuple((code, language_name(code)) for code, _code in choices.language)
         offered = {**vars(choices), "source_app": offices, "language": languages}
         for name, known in offered.items():
             text = getattr(self.filters, name)
@@ -162,22 +135,8 @@ class FilterForm(forms.Form):
 
     def chips(self) -> list[Chip]:
         """Each filter that filters, in words."""
-        return [
-            Chip(name, str(self.fields[name].label), self._in_words(name, text), self.filters.without(name).write())
-            for name, text in self.filters.chosen()
-        ]
-
-    def _in_words(self, name: str, text: str) -> str:
-        if name in self.filters.misread:
-            return f"“{text}”"
-        if name in ("since", "until"):
-            return date_format(date.fromisoformat(text), "SHORT_DATE_FORMAT")
-        if name == "client":
-            person = self.first.user if self.first else None
-            return (person and person.get_full_name()) or text
-        if isinstance(self.fields[name], AnyChoiceField):
-            return str(dict(self._field(name).choices).get(text, text))  # type: ignore[arg-type]
-        return f"“{text}”" if name == "q" else text
+        person = self.first.user if self.first else None
+        return filter_words.chips(self.filters, person.get_full_name() if person else "")
 
 
 _WHY = {
@@ -187,10 +146,3 @@ _WHY = {
     "attempts": gettext_lazy("Write a whole number up to 1000."),
     "client": gettext_lazy("Write a whole number."),
 }
-
-
-def _language_name(code: str) -> str:
-    try:
-        return str(get_language_info(code)["name_translated"])
-    except KeyError:
-        return code

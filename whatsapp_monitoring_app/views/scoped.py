@@ -120,7 +120,7 @@ class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
 
     def newer_bar(self) -> NewerBar:
         """What the bar about newer messages needs. Only the pages that show it ask."""
-        filters = Filters.read(self.request.GET)
+        filters = Filters.read(self.request.GET).within(self.office)
         token = changes.token(filters, self.office, timezone.now())
         query = filters.write()
         address = reverse(f"{self.office.office}:whatsapp_changes")
