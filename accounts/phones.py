@@ -7,6 +7,8 @@ office where it is typed (Mali: 8 digits, China: 11 digits). So do the time zone
 import re
 import unicodedata
 import zoneinfo
+from collections.abc import Collection
+from contextlib import suppress
 
 import phonenumbers
 from django.utils.translation import gettext as _
@@ -99,3 +101,16 @@ def pieces(text: str) -> list[str]:
     return list(
         dict.fromkeys(piece for piece in (digits, digits.removeprefix("00"), digits.removeprefix("0")) if piece)
     )
+
+
+def spellings(text: str, countries: Collection[str]) -> list[str]:
+    """The numbers (E.164) that `text` may mean, read in full in one of these countries; a part of one means none."""
+    possible = (_as_e164(piece, country) for piece in (text, *pieces(text)) for country in countries)
+    return sorted({number for number in possible if number})
+
+
+def _as_e164(text: str, country: str) -> str:
+    for written in (text, f"+{text}"):
+        with suppress(InvalidTelephone):
+            return to_e164(written, country)
+    return ""

@@ -5,12 +5,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from agent_chine_app.models import Client, ClientCreation, ClientImport, Colis, ColisStep, Lot, NumberChange
-from whatsapp_monitoring_app.admin import ReadOnly
+from whatsapp_monitoring_app.admin import Looked, ReadOnly
 
 
 @admin.register(Client)
 class ClientAdmin(admin.ModelAdmin[Client]):
     list_display = ("user", "created_by", "created_at")
+    list_select_related = ("user", "created_by")
+    show_full_result_count = False
     search_fields = ("user__telephone", "user__first_name", "user__last_name")
     autocomplete_fields = ("user",)
 
@@ -61,13 +63,17 @@ class ColisAdmin(Registered, admin.ModelAdmin[Colis]):
 
 
 @admin.register(ClientCreation)
-class ClientCreationAdmin(ReadOnly, admin.ModelAdmin[ClientCreation]):
+class ClientCreationAdmin(Looked[ClientCreation]):
+    found_by_code = ("pk",)
+    found_by_number = ("telephone",)
     list_display = ("created_at", "telephone", "last_name", "status", "step", "error")
     list_filter = ("status",)
 
 
 @admin.register(ClientImport)
 class ClientImportAdmin(ReadOnly, admin.ModelAdmin[ClientImport]):
+    list_select_related = ("requested_by",)
+    search_fields = ("file_name",)
     list_display = ("created_at", "file_name", "status", "new_count", "known_count", "bad_count", "requested_by")
     list_filter = ("status",)
     # Thousands of people, whom the import's own pages show.
@@ -79,5 +85,6 @@ class ClientImportAdmin(ReadOnly, admin.ModelAdmin[ClientImport]):
 
 @admin.register(NumberChange)
 class NumberChangeAdmin(ReadOnly, admin.ModelAdmin[NumberChange]):
+    list_select_related = ("client__user", "by")
     list_display = ("at", "client", "old", "new", "by")
     search_fields = ("old", "new")

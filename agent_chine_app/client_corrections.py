@@ -12,10 +12,9 @@ from django.utils.translation import gettext as _
 from accounts import phones
 from accounts.models import User
 from agent_chine_app.models import Client, NumberChange
-from whatsapp_monitoring_app.models import Action, CancelReason, WhatsAppWrongNumber
+from whatsapp_monitoring_app.models import CancelReason, WhatsAppWrongNumber
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
-from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.services import audit, corrections
+from whatsapp_monitoring_app.services import corrections
 
 OF_THE_ACCOUNT = ("first_name", "last_name", "telephone", "email", "language")
 
@@ -53,16 +52,9 @@ class ChangedMeanwhile(ValueError):
 
 @transaction.atomic
 def correct(
-    client: Client,
-    details: Details,
-    opened_with: str,
-    by: User,
-    scope: Scope,
-    at: datetime,
-    *,
-    old_is_strangers: bool = False,
-) -> None:
-    """Store these details. `opened_with` is the number that `by`, who works in this office, saw when they began.
+    client: Client, details: Details, opened_with: str, by: User, at: datetime, *, old_is_strangers: bool = False
+) -> bool:
+    """Store these details; whether the number is another one now. `opened_with` is the number that `by` saw first.
 
     With `old_is_strangers` somebody else answers at the number that changes: nothing more is written to it.
     The same correction made twice is one. Raises NumberTaken or ChangedMeanwhile, and then nothing is stored.
@@ -73,13 +65,14 @@ def correct(
     if old_number not in (opened_with, details.telephone):
         last = client.number_changes.first()
         raise ChangedMeanwhile(old_number, last.by if last else None)
-    if old_number != details.telephone:
+    is_another = old_number != details.telephone
+    if is_another:
         if old_is_strangers:
             corrections.note_stranger(old_number, by, at)
         NumberChange.objects.create(client=client, old=old_number, new=details.telephone, by=by, at=at)
         _take_away(old_number, details.telephone, user, at)
-        audit.note(Action.CORRECT_NUMBER, by, scope, at, target=client.pk)
     _store(client, user, details)
+    return is_another
 
 
 def details_of(client: Client) -> Details:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -20,12 +21,13 @@ from agent_chine_app.client_corrections import ChangedMeanwhile, Details, Number
 from agent_chine_app.client_forms import ClientEditForm, NewLinkForm, NumberForm, as_initial
 from agent_chine_app.models import Client
 from whatsapp_monitoring_app.models import (
+    Action,
     WhatsAppInbound,
     WhatsAppNotification,
     WhatsAppOptOut,
     WhatsAppWrongNumber,
 )
-from whatsapp_monitoring_app.services import corrections
+from whatsapp_monitoring_app.services import audit, corrections
 from whatsapp_monitoring_app.tasks import ring_for_all_after_commit
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 
@@ -52,6 +54,11 @@ class ClientMixin(ScopedMixin):
     def client(self, pk: int) -> Client:
         return get_object_or_404(Client.objects.select_related("user"), pk=pk)
 
+    def note_correction(self, client: Client, detail: str = "") -> None:
+        """Write down that this person put the client's number right; which numbers, `NumberChange` says."""
+        target = f"{audit.CLIENT}{client.pk}"
+        audit.note(Action.CORRECT_NUMBER, self.person, self.office, timezone.now(), target=target, detail=detail)
+
     def to_page_of(self, client: Client) -> HttpResponse:
         return redirect(f"{self.office.office}:client_details", pk=client.pk)
 
@@ -67,11 +74,13 @@ class ClientMixin(ScopedMixin):
         self, client: Client, form: NumberForm, details: Details, opened_with: str, *, old_is_strangers: bool
     ) -> bool:
         """Store the details; whether they were taken. If not, the form says why."""
-        by, at = self.person, timezone.now()
         try:
-            client_corrections.correct(
-                client, details, opened_with, by, self.office, at, old_is_strangers=old_is_strangers
-            )
+            with transaction.atomic():
+                has_another_number = client_corrections.correct(
+                    client, details, opened_with, self.person, timezone.now(), old_is_strangers=old_is_strangers
+                )
+                if has_another_number:
+                    self.note_correction(client)
         except NumberTaken as error:
             self._name_owner(form, error)
         except ChangedMeanwhile as error:
@@ -238,7 +247,9 @@ class WrongPersonView(ClientMixin):
         if request.POST.get("number") != client.user.telephone:
             messages.warning(request, _("Nothing was noted: the number has been changed meanwhile."))
         else:
-            corrections.note_stranger(client.user.telephone, self.person, timezone.now())
+            with transaction.atomic():
+                if corrections.note_stranger(client.user.telephone, self.person, timezone.now()):
+                    self.note_correction(client, audit.WRONG_PERSON)
             text = _("Noted: nothing more is written to %(number)s.")
             messages.success(request, text % {"number": phones.for_people(client.user.telephone)})
         return self.to_page_of(client)
@@ -255,7 +266,9 @@ class RightPersonView(ClientMixin):
         if request.POST.get("number") != number:
             messages.warning(request, _("Nothing was noted: the number has been changed meanwhile."))
             return self.to_page_of(client)
-        corrections.forget_stranger(number)
+        with transaction.atomic():
+            if corrections.forget_stranger(number):
+                self.note_correction(client, audit.RIGHT_PERSON)
         text = _("Noted: messages go to %(number)s again.")
         messages.success(request, text % {"number": phones.for_people(number)})
         return self.to_what_was_missed(client, number)

@@ -23,8 +23,10 @@ from whatsapp_monitoring_app.models import (
     WhatsAppAttempt,
     WhatsAppAuditEntry,
     WhatsAppCauseMark,
+    WhatsAppErrorCode,
     WhatsAppExport,
     WhatsAppNotification,
+    WhatsAppOptOut,
     WhatsAppProviderTemplate,
     WhatsAppRetryBatch,
     WhatsAppRetryItem,
@@ -198,6 +200,7 @@ def everything() -> Any:
         *(User, Client, NumberChange, Colis, ClientCreation, ClientImport),
         *(WhatsAppAnnouncement, WhatsAppAddressee, Lot, WhatsAppCauseMark, WhatsAppSavedView),
         *(WhatsAppExport, WhatsAppAuditEntry, WhatsAppRetryBatch, WhatsAppRetryItem),
+        *(WhatsAppErrorCode, WhatsAppOptOut),
     )
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

@@ -38,6 +38,13 @@ MONITORING = (
     "whatsapp_exports",
 )
 SENDERS = ("whatsapp_senders", "whatsapp_sender_create")
+ADMINISTRATION = (
+    "whatsapp_administration",
+    "whatsapp_queues",
+    "whatsapp_errors",
+    "whatsapp_opt_outs",
+    "whatsapp_audit",
+)
 TEMPLATES = ("whatsapp_templates", "whatsapp_template_create")
 PAGES = [
     "login",
@@ -47,7 +54,7 @@ PAGES = [
     "client_password",
     "tracking_search",
     *(f"{office}:{name}" for office in OFFICES for name in MONITORING),
-    *(f"{office}:{name}" for office in ("admin_chine", "admin_mali") for name in SENDERS),
+    *(f"{office}:{name}" for office in ("admin_chine", "admin_mali") for name in (*SENDERS, *ADMINISTRATION)),
     "agent_chine:home",
     "agent_chine:client_list",
     "agent_chine:client_create",
@@ -113,6 +120,12 @@ def _is_foreign(address: str) -> bool:
 def test_what_a_page_must_not_hold_is_noticed(html: str):
     assert Suspects(html).found
     assert not Suspects('<script src="/static/app.js"></script><a href="/">Home</a>').found
+
+
+@pytest.fixture(autouse=True)
+def _without_flower(settings: Any) -> None:
+    """The one link to another address, which its own test looks at."""
+    settings.FLOWER_URL = ""
 
 
 @pytest.fixture

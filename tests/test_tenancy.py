@@ -19,8 +19,11 @@ from tests import rows
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import (
     Status,
+    WhatsAppAddressee,
+    WhatsAppErrorCode,
     WhatsAppExport,
     WhatsAppNotification,
+    WhatsAppOptOut,
     WhatsAppSender,
     WhatsAppSubject,
 )
@@ -127,6 +130,15 @@ METHODS = {
     "whatsapp_sender_pause": {"get", "post"},
     "whatsapp_sender_resume": {"post"},
     "whatsapp_sender_check_number": {"post"},
+    "whatsapp_administration": {"get"},
+    "whatsapp_queues": {"get"},
+    "whatsapp_errors": {"get"},
+    "whatsapp_error": {"get", "post"},
+    "whatsapp_opt_outs": {"get", "post"},
+    "whatsapp_opt_out_delete": {"get", "post"},
+    "whatsapp_audit": {"get"},
+    "whatsapp_reveal": {"post"},
+    "whatsapp_reveal_addressee": {"post"},
     "whatsapp_templates": {"get"},
     "whatsapp_template_create": {"get", "post"},
     "whatsapp_template_preview": {"post"},
@@ -138,6 +150,11 @@ METHODS = {
 }
 EXPORT_SCREENS = ["whatsapp_export", "whatsapp_export_file", "whatsapp_export_delete"]
 BATCH_SCREENS = [name for name in METHODS if name.startswith("whatsapp_retry_batch")]
+KINDS_OF_PK = {
+    "whatsapp_error": "error",
+    "whatsapp_opt_out_delete": "opt_out",
+    "whatsapp_reveal_addressee": "addressee",
+}
 ANNOUNCEMENT_SCREENS = [name for name in METHODS if name.startswith("whatsapp_announcement")]
 JSON_SCREENS = {"create_client_api", "client_creation_status", "whatsapp_changes"}
 # Addresses of no office: their own tests say who may open them.
@@ -282,6 +299,11 @@ def values(notifications: dict[str, WhatsAppNotification], media: Path) -> dict[
         "exported": {office: rows.export(office).pk for office in OFFICES},
         "batches": {office: rows.retry_batch(office, [notifications[office]]).pk for office in OFFICES},
         "lot_told": rows.announcement("agent_mali", subject=lot.subject).pk,
+        "error": WhatsAppErrorCode.objects.get(provider="cloud_api", code="131026").pk,
+        "opt_out": WhatsAppOptOut.objects.create(
+            phone_number="+22376123456", reason="STOP", created_at=timezone.now()
+        ).pk,
+        "addressee": {office: WhatsAppAddressee.objects.get(announcement=announced[office]).pk for office in OFFICES},
         "sender_pk": WhatsAppSender.objects.get(code="mali").pk,
     }
 
@@ -298,9 +320,11 @@ def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotifi
         **dict.fromkeys(ANNOUNCEMENT_SCREENS, values["announced"][screen.office]),
         **dict.fromkeys(EXPORT_SCREENS, values["exported"][screen.office]),
         **dict.fromkeys(BATCH_SCREENS, values["batches"][screen.office]),
+        "whatsapp_reveal_addressee": values["announced"][screen.office],
     }
     pk = _own_view(screen.office) if screen.name == "whatsapp_view_delete" else values[_kind_of_pk(screen.name)]
-    return screen.url({**values, "pk": pk, "code": codes.get(screen.name, notification.pk)})
+    of_office = pk[screen.office] if isinstance(pk, dict) else pk
+    return screen.url({**values, "pk": of_office, "code": codes.get(screen.name, notification.pk)})
 
 
 def _own_view(office: str) -> int:
@@ -316,6 +340,8 @@ def _kind_of_pk(name: str) -> str:
         return "template"
     if name.startswith("whatsapp_sender"):
         return "sender_pk"
+    if name in KINDS_OF_PK:
+        return KINDS_OF_PK[name]
     if name.startswith("lot"):
         return "lot"
     return "client" if name.startswith("client_") else "pk"

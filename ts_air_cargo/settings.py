@@ -305,6 +305,9 @@ WACHAP_API_URL = env.str("WACHAP_API_URL", default="https://api.wachap.com/v1").
 # Part of the address that WaChap's webhook is given; without it nothing that comes there is believed.
 WACHAP_WEBHOOK_SECRET = env.str("WACHAP_WEBHOOK_SECRET", default="")
 TWILIO_API_URL = env.str("TWILIO_API_URL", default="https://api.twilio.com").rstrip("/")
+# Where administrators look at the workers; "" where there is no such page.
+_FLOWER = f"http://127.0.0.1:{env.int('FLOWER_PORT', default=5555)}" if DEBUG else ""
+FLOWER_URL = env.str("FLOWER_URL", default=_FLOWER).rstrip("/")
 # Everything goes to this number when it is set, whoever the client is.
 WHATSAPP_TEST_PHONE = env.str("WHATSAPP_TEST_PHONE", default="")
 # From when to when people are not woken up by what is not urgent, by the clock where they are; the end is not quiet.

@@ -90,3 +90,8 @@ def get(office: str) -> Scope:
         return all_scopes()[office]
     except KeyError:
         raise UnknownOffice(office) from None
+
+
+def countries() -> frozenset[str]:
+    """The number plans (ISO 3166) of the offices."""
+    return frozenset(scope.country for scope in all_scopes().values())

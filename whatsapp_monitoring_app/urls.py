@@ -6,17 +6,22 @@ from django.urls import URLPattern, path
 
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.views import (
+    administration,
     announcements,
+    audit,
     calls,
     causes,
     changes,
     dashboard,
     details,
+    errors,
     exports,
     listing,
+    opt_outs,
     overview,
     retries,
     retry_batches,
+    reveals,
     saved_views,
     senders,
     templates,
@@ -170,7 +175,7 @@ def batch_urls(scope: Scope) -> list[URLPattern]:
 
 
 def admin_urls(scope: Scope) -> list[URLPattern]:
-    """The screens of the senders, under `whatsapp/senders/`, for an office that sees every office."""
+    """What only an office that sees every office has: the administration, the senders under `whatsapp/senders/`."""
     screens = {
         "edit": senders.SenderEditView,
         "token": senders.SenderTokenView,
@@ -180,6 +185,7 @@ def admin_urls(scope: Scope) -> list[URLPattern]:
         "resume": senders.SenderResumeView,
     }
     return [
+        *_administration_urls(scope),
         path("whatsapp/senders/", senders.SenderListView.as_view(scope=scope), name="whatsapp_senders"),
         path("whatsapp/senders/new/", senders.SenderCreateView.as_view(scope=scope), name="whatsapp_sender_create"),
         path("whatsapp/senders/<int:pk>/", senders.SenderView.as_view(scope=scope), name="whatsapp_sender"),
@@ -192,6 +198,27 @@ def admin_urls(scope: Scope) -> list[URLPattern]:
             path(f"whatsapp/senders/<int:pk>/{name}/", view.as_view(scope=scope), name=f"whatsapp_sender_{name}")
             for name, view in screens.items()
         ),
+    ]
+
+
+def _administration_urls(scope: Scope) -> list[URLPattern]:
+    """The page that leads to the others, and what only it leads to; the numbers that are hidden are shown here."""
+    reveal, person = reveals.RevealView.as_view(scope=scope), reveals.RevealAddresseeView.as_view(scope=scope)
+    opt_out = opt_outs.OptOutDeleteView.as_view(scope=scope)
+    return [
+        path(
+            "whatsapp/administration/",
+            administration.AdministrationView.as_view(scope=scope),
+            name="whatsapp_administration",
+        ),
+        path("whatsapp/queues/", administration.QueuesView.as_view(scope=scope), name="whatsapp_queues"),
+        path("whatsapp/errors/", errors.ErrorListView.as_view(scope=scope), name="whatsapp_errors"),
+        path("whatsapp/errors/<int:pk>/", errors.ErrorView.as_view(scope=scope), name="whatsapp_error"),
+        path("whatsapp/opt-outs/", opt_outs.OptOutListView.as_view(scope=scope), name="whatsapp_opt_outs"),
+        path("whatsapp/opt-outs/<int:pk>/delete/", opt_out, name="whatsapp_opt_out_delete"),
+        path("whatsapp/audit/", audit.AuditView.as_view(scope=scope), name="whatsapp_audit"),
+        path("whatsapp/monitoring/<uuid:code>/reveal/", reveal, name="whatsapp_reveal"),
+        path("whatsapp/announcements/<uuid:code>/<int:pk>/reveal/", person, name="whatsapp_reveal_addressee"),
     ]
 
 

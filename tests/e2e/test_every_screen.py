@@ -46,6 +46,11 @@ MONITORING = {
 }
 ADMINISTRATION = {
     **MONITORING,
+    "administration": "whatsapp/administration/",
+    "queues": "whatsapp/queues/",
+    "errors": "whatsapp/errors/",
+    "opt-outs": "whatsapp/opt-outs/",
+    "audit": "whatsapp/audit/",
     "senders": "whatsapp/senders/",
     "sender-new": "whatsapp/senders/new/",
     "templates": "whatsapp/templates/",

@@ -35,6 +35,9 @@ def test_the_menu_of_a_telephone_is_short_and_has_the_rest_one_touch_away(
         assert entry.evaluate("entry => entry.scrollWidth <= entry.clientWidth"), f"{entry.inner_text()} is cut off"
 
     entries.last.click()
-    phone.locator(".more-nav a").last.click()
-    expect(phone.locator(".more-nav [aria-current]")).to_have_count(1)
+    if role.startswith("agent"):
+        phone.locator(".more-nav a").last.click()
+        expect(phone.locator(".more-nav [aria-current]")).to_have_count(1)
+    else:
+        expect(entries.last).to_have_attribute("aria-current", "page")
     assert phone.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0

@@ -132,8 +132,8 @@ def test_a_form_without_sense_notes_nothing(given: dict[str, str], agent: Browse
 def test_a_foreign_message_cannot_be_noted(agent: Browser):
     foreign = rows.notification("agent_chine")
     tell(agent, foreign)
-    agent.post(url("call_later"), {"phone_number": NUMBER, "request_id": str(uuid.uuid4())})
-    agent.post(url("call_wrong"), {"phone_number": NUMBER, "request_id": str(uuid.uuid4())})
+    agent.post(url("call_later"), {"message": foreign.pk, "request_id": str(uuid.uuid4())})
+    agent.post(url("call_wrong"), {"message": foreign.pk, "request_id": str(uuid.uuid4())})
 
     foreign.refresh_from_db()
     assert foreign.informed_at is None
@@ -142,9 +142,9 @@ def test_a_foreign_message_cannot_be_noted(agent: Browser):
 
 
 def test_not_reached_keeps_them_behind_the_others_and_counts_the_try_once(agent: Browser):
-    rows.notification("agent_mali", priority=1)
+    urgent = rows.notification("agent_mali", priority=1)
     rows.notification("agent_mali", phone_number="+22370000001")
-    form = {"phone_number": NUMBER, "request_id": str(uuid.uuid4())}
+    form = {"message": str(urgent.pk), "request_id": str(uuid.uuid4())}
     for _ in range(2):
         assert agent.post(url("call_later"), form).status_code == 302
     html = page(agent)
@@ -154,14 +154,14 @@ def test_not_reached_keeps_them_behind_the_others_and_counts_the_try_once(agent:
 
 
 def test_a_wrong_person_is_asked_about_first(agent: Browser):
-    rows.notification("agent_mali")
-    asked = agent.get(url("call_wrong"), {"number": NUMBER}).content.decode()
+    notification = rows.notification("agent_mali")
+    asked = agent.get(url("call_wrong"), {"message": str(notification.pk)}).content.decode()
     assert "Nothing is written to this number any more" in asked
     assert not WhatsAppWrongNumber.objects.exists()
 
-    agent.post(url("call_wrong"), {"phone_number": NUMBER, "request_id": str(uuid.uuid4())})
+    agent.post(url("call_wrong"), {"message": notification.pk, "request_id": str(uuid.uuid4())})
     assert WhatsAppWrongNumber.objects.get().phone_number == NUMBER
-    assert "Nobody has to be called" in agent.get(url("call_wrong"), {"number": "+22370000009"}).content.decode()
+    assert "Nobody has to be called" in agent.get(url("call_wrong"), {"message": str(uuid.uuid4())}).content.decode()
 
 
 @pytest.mark.parametrize("status", Status)

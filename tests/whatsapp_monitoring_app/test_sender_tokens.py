@@ -15,7 +15,7 @@ from tests.whatsapp_monitoring_app.administrators import CONNECTED, REFUSED, TOK
 from tests.whatsapp_monitoring_app.scripts import Provider, json_answer
 from tests.whatsapp_monitoring_app.test_stop_banner import stored_token
 from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppSender
-from whatsapp_monitoring_app.services import senders
+from whatsapp_monitoring_app.services import health, senders
 
 pytestmark = pytest.mark.django_db
 
@@ -98,7 +98,8 @@ def test_a_new_token_overwrites_nothing_else(mali: WhatsAppSender):
     read_before = WhatsAppSender.objects.get(code="mali")
     configured("mali", label="Bamako")
     provider = Provider(json_answer(200, CONNECTED))
-    assert senders.change_token(read_before, "fresh", timezone.now(), provider)
+    senders.change_token(read_before, "fresh", timezone.now())
+    assert health.check(read_before, timezone.now(), provider)
     mali.refresh_from_db()
     assert (mali.label, mali.token, len(provider.requests)) == ("Bamako", "fresh", 2)
 

@@ -121,14 +121,17 @@ def note_try(errands: Errands, person: User, at: datetime, request_id: uuid.UUID
 
 
 @transaction.atomic
-def note_wrong_person(errands: Errands, person: User, at: datetime, request_id: uuid.UUID) -> None:
-    """Somebody else answered: nothing is written to this number any more. Raises NothingToNote."""
+def note_wrong_person(errands: Errands, person: User, at: datetime, request_id: uuid.UUID) -> bool:
+    """Somebody else answered: nothing is written to this number any more; False when that was known already.
+
+    Raises NothingToNote.
+    """
     called = errands.by_number_and_office()
     if not called:
         raise NothingToNote(_("Nobody has to be called at this number any more."))
-    for number in {number for number, _office in called}:
-        corrections.note_stranger(number, person, at)
+    are_new = [corrections.note_stranger(number, person, at) for number in {number for number, _office in called}]
     _note(called, WhatsAppCall.Outcome.WRONG_PERSON, person, at, request_id)
+    return any(are_new)
 
 
 def _note(

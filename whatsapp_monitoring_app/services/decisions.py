@@ -22,24 +22,27 @@ class TooLate(Exception):
         )
 
 
-def confirm_arrival(notification: WhatsAppNotification, person: User, at: datetime) -> None:
-    """The client says that they have it. Safe to press twice. Raises TooLate."""
+def confirm_arrival(notification: WhatsAppNotification, person: User, at: datetime) -> bool:
+    """The client says that they have it; False when that was noted already. Raises TooLate."""
     # A failure before a retry is history: what failed last is what `failed_at` tells.
     arrived = {"sent_at": Coalesce("sent_at", models.Value(at)), "delivered_at": at, "failed_at": None}
-    _settle(notification, Status.DELIVERED, person, **arrived, **NO_ERROR)
+    return _settle(notification, Status.DELIVERED, person, **arrived, **NO_ERROR)
 
 
-def give_up(notification: WhatsAppNotification, person: User, at: datetime) -> None:
-    """It is not to be sent again, though nobody knows whether it arrived. Safe to press twice. Raises TooLate."""
-    _settle(notification, Status.FAILED, person, failed_at=at)
+def give_up(notification: WhatsAppNotification, person: User, at: datetime) -> bool:
+    """It is not to be sent again, though nobody knows whether it arrived; False when that was noted already.
+
+    Raises TooLate.
+    """
+    return _settle(notification, Status.FAILED, person, failed_at=at)
 
 
 @transaction.atomic
-def _settle(notification: WhatsAppNotification, status: Status, person: User, **changes: Any) -> None:
+def _settle(notification: WhatsAppNotification, status: Status, person: User, **changes: Any) -> bool:
     # What the caller read may be old: a receipt knows better than a person, and may have come meanwhile.
     notification.refresh_from_db(from_queryset=WhatsAppNotification.objects.select_for_update())
     if notification.status == status and notification.settled_by_id:
-        return  # pressed twice, or by two people who agree
+        return False  # pressed twice, or by two people who agree
     if notification.status != Status.UNCONFIRMED:
         raise TooLate(notification)
-    notification.move(status, settled_by=person, **changes)
+    return notification.move(status, settled_by=person, **changes)

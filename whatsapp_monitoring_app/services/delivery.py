@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import assert_never
@@ -286,6 +286,7 @@ def record(claimed: WhatsAppNotification, sender: WhatsAppSender, call: Call) ->
     if claimed.attempts.filter(**same).exists():
         return notification  # the connection broke after the commit, and this is the second try to write it
     context = Context(at=call.finished_at, sender=sender)
+    call = replace(call, outcome=error_catalogue.classified_outcome(sender.provider, call.outcome))
     match call.outcome:
         case Accepted():
             verdicts.accept(notification, call.outcome, context)

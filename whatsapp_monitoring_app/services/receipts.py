@@ -4,6 +4,7 @@ import json
 import logging
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,8 @@ def take(provider: str, event: ReceiptEvent, at: datetime) -> WhatsAppReceipt:
 
     One that does not say when it happened has happened `at`.
     """
+    if event.error:
+        event = replace(event, error=error_catalogue.classified(provider, event.error))
     receipt, created = _keep(provider, event, at)
     if created:
         error_catalogue.note_unclassified(provider, event.error, at)

@@ -13,10 +13,9 @@ from django.utils.translation import gettext_lazy
 
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppSender
-from whatsapp_monitoring_app.providers import transport
 from whatsapp_monitoring_app.services import circuit, health
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
-from whatsapp_monitoring_app.services.health import Queue, Send
+from whatsapp_monitoring_app.services.health import Queue
 
 # What is known of an account at its provider; of another account it would be a lie.
 FACTS: dict[str, object] = {
@@ -139,24 +138,16 @@ def resume(sender: WhatsAppSender, at: datetime) -> None:
     circuit.resume(sender, at)
 
 
-def change_token(sender: WhatsAppSender, token: str, at: datetime, send: Send = transport.send) -> bool:
-    """Put a new token into use, and ask the provider whether it is good; whether it said anything.
-
-    To be called outside of a transaction.
-    """
+def change_token(sender: WhatsAppSender, token: str, at: datetime) -> None:
+    """Put a new token into use. Whether it is good, the provider says when it is asked (`health.check`)."""
     _write(sender, token=token, token_expires_at=None)
     circuit.resume(sender, at)
-    return health.check(sender, at, send)
 
 
-def change_account(sender: WhatsAppSender, at: datetime, send: Send = transport.send) -> bool:
-    """Another account was written into the sender: forget the former one, and ask how this one is.
-
-    Whether the provider said anything. To be called outside of a transaction.
-    """
+def change_account(sender: WhatsAppSender, at: datetime) -> None:
+    """Another account was written into the sender: forget the former one. `health.check` asks how this one is."""
     forget_facts(sender)
     circuit.resume(sender, at)
-    return health.check(sender, at, send)
 
 
 def forget_facts(sender: WhatsAppSender) -> None:

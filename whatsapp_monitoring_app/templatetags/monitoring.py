@@ -18,15 +18,24 @@ from django.utils.translation import gettext as _
 from accounts import phones, time_zones
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import ErrorClass, Standing, Status, WhatsAppAnnouncement, WhatsAppNotification
+from whatsapp_monitoring_app.models import (
+    ErrorClass,
+    Standing,
+    Status,
+    WhatsAppAnnouncement,
+    WhatsAppErrorCode,
+    WhatsAppNotification,
+    WhatsAppSender,
+)
 from whatsapp_monitoring_app.models.statuses import FINAL
 from whatsapp_monitoring_app.providers import content
-from whatsapp_monitoring_app.services import labels, paging, quiet_hours, rendering, search
+from whatsapp_monitoring_app.services import explanations, labels, paging, quiet_hours, rendering, search
 from whatsapp_monitoring_app.services.announcements import Reconciliation
 from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
 from whatsapp_monitoring_app.services.causes import State
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
 from whatsapp_monitoring_app.services.retry_reasons import Reason
+from whatsapp_monitoring_app.views.reveals import hidden_again_at
 
 register = template.Library()
 
@@ -43,28 +52,52 @@ def telephone(e164: str) -> SafeString:
 @register.simple_tag(takes_context=True)
 def number(context: Context, e164: str) -> SafeString:
     """The number as this page's office may see it; hidden where its numbers are, unless the page has `is_revealed`."""
-    hides = _hides_numbers(context)
-    return format_html('<span class="text-nowrap">{}</span>', phones.masked(e164)) if hides else telephone(e164)
+    if not _hides(context):
+        return telephone(e164)
+    return format_html('<span class="text-nowrap">{}</span>', phones.masked(e164))
 
 
-def _hides_numbers(context: Context) -> bool:
+@register.simple_tag(takes_context=True)
+def name_of(context: Context, user: User | None) -> str | SafeString:
+    """Who somebody is: their name, or their number as this page may show it; nothing for nobody."""
+    if user is None:
+        return ""
+    return user.get_full_name() or number(context, user.telephone)
+
+
+@register.simple_tag(takes_context=True)
+def without_number(context: Context, text: str, *numbers: str) -> str:
+    """A provider's words, or ours, without these numbers (E.164) where the page hides them."""
+    if _hides(context):
+        for e164 in filter(None, numbers):
+            text = _masked_in(text, e164)
+    return text
+
+
+def _masked_in(text: str, e164: str) -> str:
+    written = phones.for_people(e164)
+    at_home = written.partition(" ")[2]
+    for spelling in filter(None, (written, e164, e164.removeprefix("+"), at_home, at_home.replace(" ", ""))):
+        text = text.replace(spelling, phones.masked(e164))
+    return text
+
+
+def _hides(context: Context) -> bool:
     scope = context.get("scope")
     return scope is not None and scope.masks_numbers and not context.get("is_revealed")
 
 
 @register.simple_tag(takes_context=True)
-def without_number(context: Context, text: str, notification: WhatsAppNotification) -> str:
-    """A provider's words about a message, without the person's number where this page hides numbers."""
-    if _hides_numbers(context):
-        for e164 in filter(None, (notification.phone_number, notification.understood_number)):
-            text = text.replace(e164.removeprefix("+"), phones.masked(e164).removeprefix("+"))
-    return text
+def is_shown(context: Context, e164: str) -> bool:
+    """Whether this number may be shown on this page: for `{% is_shown … as is_revealed %}` beside one of many."""
+    scope = context.get("scope")
+    return scope is None or not scope.masks_numbers or hidden_again_at(context["request"], e164) is not None
 
 
 @register.simple_tag(takes_context=True)
-def person_name(context: Context, person: User) -> str:
-    """What a person is called; whoever has no name is called by a number, which this page may hide."""
-    return number(context, person.telephone) if not person.get_full_name() else str(person)
+def shown_until(context: Context, e164: str) -> datetime | None:
+    """When this number is hidden again."""
+    return hidden_again_at(context["request"], e164)
 
 
 @register.filter
@@ -215,6 +248,18 @@ def office_label(office: str) -> str | Promise:
 def explained(error_class: str) -> Explanation:
     """What a cause means and what to do about it."""
     return EXPLANATIONS[ErrorClass(error_class)]
+
+
+@register.simple_tag
+def code_in_words(code: WhatsAppErrorCode) -> Explanation:
+    """What agents read of an error code."""
+    return explanations.of_code(code, ErrorClass(code.error_class))
+
+
+@register.filter
+def provider_label(code: str) -> str:
+    """What a provider is called."""
+    return str(dict(WhatsAppSender.Provider.choices).get(code, code))
 
 
 @register.filter

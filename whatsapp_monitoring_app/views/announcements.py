@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from whatsapp_monitoring_app import tasks
-from whatsapp_monitoring_app.models import Standing, WhatsAppAnnouncement, WhatsAppNotification
+from whatsapp_monitoring_app.models import Action, Standing, WhatsAppAnnouncement, WhatsAppNotification
 from whatsapp_monitoring_app.models.announcements import AnnouncementQuerySet
-from whatsapp_monitoring_app.services import announcements
+from whatsapp_monitoring_app.services import announcements, audit
 from whatsapp_monitoring_app.services.announcements import Announced
 from whatsapp_monitoring_app.services.retries import Retried
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
@@ -132,7 +132,11 @@ class RetryFailedView(AnnouncementMixin):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-        retried = announcements.retry(self.announcement(code), self.person, timezone.now())
+        announcement, now = self.announcement(code), timezone.now()
+        with transaction.atomic():
+            retried = announcements.retry(announcement, self.person, now)
+            if retried.queued:
+                audit.note(Action.RETRY, self.person, self.office, now, target=code, detail=audit.ANNOUNCEMENT)
         for notification in retried.queued:
             tasks.ring_after_commit(notification)
         level = messages.SUCCESS if retried.queued else messages.WARNING

@@ -8,23 +8,23 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import phones
-from whatsapp_monitoring_app.models import WhatsAppAddressee
-from whatsapp_monitoring_app.services import call_list, calls, statistics
+from whatsapp_monitoring_app.models import Action, WhatsAppAddressee
+from whatsapp_monitoring_app.services import audit, call_list, calls, statistics
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
 PEOPLE_PER_PAGE = 25
 
 
 class CallForm(forms.Form):
-    """Whom somebody called; the same `request_id` is the same call."""
+    """The same `request_id` is the same call."""
 
-    phone_number = forms.CharField(max_length=16)
     request_id = forms.UUIDField()
 
 
@@ -62,7 +62,34 @@ class CallListView(ScopedMixin):
         return self.render_to_response(context)
 
 
-class CalledView(ScopedMixin):
+class ErrandsMixin(ScopedMixin):
+    """A page or a button about what a card of the list showed: these messages, and these people without one."""
+
+    def errands(self, given: QueryDict) -> calls.Errands:
+        addressees = WhatsAppAddressee.objects.visible_to(self.office)
+        return calls.Errands(
+            self.notifications().filter(pk__in=_codes(given.getlist("message"))),
+            addressees.filter(pk__in=[pk for pk in given.getlist("addressee") if _is_key(pk)]),
+        )
+
+    def number(self, given: QueryDict) -> str:
+        """The number that was called, which no page has to name; "" when these are nobody's."""
+        return min((number for number, _office in self.errands(given).by_number_and_office()), default="")
+
+
+def _codes(texts: Iterable[str]) -> list[uuid.UUID]:
+    codes = []
+    for text in texts:
+        with suppress(ValueError):
+            codes.append(uuid.UUID(text))
+    return codes
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
+class CalledView(ErrandsMixin):
     """Something came of a call: the page that it was made from, one sentence later."""
 
     http_method_names = ["post"]
@@ -79,45 +106,26 @@ class ToldView(CalledView):
     """They were told by telephone what the page showed: these messages, and no later one."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = ToldForm(request.POST)
+        form, errands = ToldForm(request.POST), self.errands(request.POST)
         if not form.is_valid():
             return self._refuse(_("Nothing was noted. Press the button again."))
         try:
-            calls.tell(self._errands(), self.person, timezone.now(), form.cleaned_data["request_id"] or uuid.uuid4())
+            calls.tell(errands, self.person, timezone.now(), form.cleaned_data["request_id"] or uuid.uuid4())
         except calls.NothingToNote as error:
             return self._refuse(str(error))
         messages.success(request, _("Noted: told by telephone. They are off the list."))
         return self._back()
-
-    def _errands(self) -> calls.Errands:
-        addressees = WhatsAppAddressee.objects.visible_to(self.office)
-        return calls.Errands(
-            self.notifications().filter(pk__in=_codes(self.request.POST.getlist("message"))),
-            addressees.filter(pk__in=[pk for pk in self.request.POST.getlist("addressee") if _is_key(pk)]),
-        )
-
-
-def _codes(texts: Iterable[str]) -> list[uuid.UUID]:
-    codes = []
-    for text in texts:
-        with suppress(ValueError):
-            codes.append(uuid.UUID(text))
-    return codes
-
-
-def _is_key(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 class NotReachedView(CalledView):
     """Nobody answered: they stay on the list, behind those whom nobody has tried today."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = CallForm(request.POST)
-        if not form.is_valid():
+        form, number = CallForm(request.POST), self.number(request.POST)
+        if not form.is_valid() or not number:
             return self._refuse(_("Nothing was noted. Press the button again."))
         now = timezone.now()
-        errands = call_list.at_number(self.office, form.cleaned_data["phone_number"], now)
+        errands = call_list.at_number(self.office, number, now)
         try:
             calls.note_try(errands, self.person, now, form.cleaned_data["request_id"])
         except calls.NothingToNote as error:
@@ -126,32 +134,39 @@ class NotReachedView(CalledView):
         return self._back()
 
 
-class WrongPersonView(ScopedMixin):
+class WrongPersonView(ErrandsMixin):
     """Somebody else answers at a number: nothing is written to it until it is corrected."""
 
     template_name = "whatsapp_call_wrong.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = CallForm(initial={"phone_number": request.GET.get("number", ""), "request_id": uuid.uuid4()})
-        return self._show(form, request.GET.get("number", ""))
+        return self._show(CallForm(initial={"request_id": uuid.uuid4()}), self.number(request.GET))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = CallForm(request.POST)
-        if not form.is_valid():
+        form, number = CallForm(request.POST), self.number(request.POST)
+        if not form.is_valid() or not number:
             return self._show(form, "", status=422)
-        now, number = timezone.now(), form.cleaned_data["phone_number"]
-        errands = call_list.at_number(self.office, number, now)
         try:
-            calls.note_wrong_person(errands, self.person, now, form.cleaned_data["request_id"])
+            self._note(number, form.cleaned_data["request_id"])
         except calls.NothingToNote as error:
             messages.warning(request, str(error))
         else:
+            shown = phones.masked(number) if self.office.masks_numbers else phones.for_people(number)
             text = _("Noted: nothing is written to %(number)s until it is corrected.")
-            messages.success(request, text % {"number": phones.for_people(number)})
+            messages.success(request, text % {"number": shown})
         return redirect(f"{self.office.office}:whatsapp_calls")
 
+    @transaction.atomic
+    def _note(self, number: str, request_id: uuid.UUID) -> None:
+        now = timezone.now()
+        errands = call_list.at_number(self.office, number, now)
+        target = errands.notifications.values_list("pk", flat=True).first() or ""
+        if calls.note_wrong_person(errands, self.person, now, request_id):
+            detail = audit.WRONG_PERSON
+            audit.note(Action.CORRECT_NUMBER, self.person, self.office, now, target=target, detail=detail)
+
     def _show(self, form: forms.Form, number: str, status: int = 200) -> HttpResponse:
-        people = call_list.people(self.office, [number], timezone.now()) if number and "\x00" not in number else []
+        people = call_list.people(self.office, [number], timezone.now()) if number else []
         context: dict[str, Any] = self.get_context_data(
             title=_("Does somebody else answer?"), form=form, person=people[0] if people else None
         )

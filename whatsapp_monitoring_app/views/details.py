@@ -174,11 +174,11 @@ class ConfirmArrivalView(DecisionView):
     @transaction.atomic
     def post(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         try:
-            decisions.confirm_arrival(self.one(code), self.person, timezone.now())
+            if decisions.confirm_arrival(self.one(code), self.person, timezone.now()):
+                self.note(Action.CONFIRM_ARRIVAL, code)
         except decisions.TooLate as error:
             messages.warning(request, str(error))
         else:
-            self.note(Action.CONFIRM_ARRIVAL, code)
             messages.success(request, _("Noted: the message has arrived."))
         return self.to_details(code)
 
@@ -200,10 +200,10 @@ class GiveUpView(DecisionView):
     @transaction.atomic
     def post(self, request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         try:
-            decisions.give_up(self.one(code), self.person, timezone.now())
+            if decisions.give_up(self.one(code), self.person, timezone.now()):
+                self.note(Action.GIVE_UP, code)
         except decisions.TooLate as error:
             messages.warning(request, str(error))
         else:
-            self.note(Action.GIVE_UP, code)
             messages.success(request, _("The message is given up: it is not sent again."))
         return self.to_details(code)

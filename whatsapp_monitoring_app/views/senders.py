@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -17,9 +18,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from accounts import phones
 from whatsapp_monitoring_app import providers, tasks
 from whatsapp_monitoring_app.forms import EditSenderForm, NewSenderForm, NumberForm, SendTestForm, TokenForm
-from whatsapp_monitoring_app.models import WhatsAppSender
+from whatsapp_monitoring_app.models import Action, WhatsAppSender
 from whatsapp_monitoring_app.providers import transport
-from whatsapp_monitoring_app.services import health, routing, senders
+from whatsapp_monitoring_app.services import audit, health, routing, senders
 from whatsapp_monitoring_app.services.senders import Overview
 from whatsapp_monitoring_app.views.scoped import EveryOfficeMixin
 
@@ -123,8 +124,13 @@ class SenderCreateView(SenderMixin):
         return self.show(_("New sender"), NewSenderForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = NewSenderForm(request.POST)
-        if not form.is_valid() or not form.insert():
+        form, now = NewSenderForm(request.POST), timezone.now()
+        with transaction.atomic():
+            is_new = form.is_valid() and form.insert()
+            if is_new:
+                code = form.instance.code
+                audit.note(Action.SENDER_CHANGE, self.person, self.office, now, target=code, detail=audit.NEW)
+        if not is_new:
             return self.show(_("New sender"), form)
         sender = form.instance
         messages.success(request, _("The sender %(sender)s is created.") % {"sender": sender})
@@ -145,14 +151,25 @@ class SenderEditView(SenderMixin):
             # What was typed is in the form; the name in the title is the one that counts.
             sender = self.sender(pk)
             return self.show(self._title(sender), form, sender=sender)
-        form.instance.save(update_fields=form.changed_data)
-        sender = self.sender(pk)
+        sender = self._save(form)
         messages.success(request, _("The changes of %(sender)s are saved.") % {"sender": sender})
         if ACCOUNT_FIELDS & set(form.changed_data):
-            self.tell_health(sender, has_answered=senders.change_account(sender, timezone.now()))
+            self.tell_health(sender, has_answered=health.check(sender, timezone.now()))
         else:
             self.tell_missing(sender)
         return self.back_to(sender)
+
+    @transaction.atomic
+    def _save(self, form: EditSenderForm) -> WhatsAppSender:
+        now, changed = timezone.now(), form.changed_data
+        form.instance.save(update_fields=changed)
+        sender = self.sender(form.instance.pk)
+        if ACCOUNT_FIELDS & set(changed):
+            senders.change_account(sender, now)
+        audit.note_fields(
+            Action.SENDER_CHANGE, self.person, self.office, now, target=sender.code, fields=sorted(changed)
+        )
+        return sender
 
     def _title(self, sender: WhatsAppSender) -> str:
         return _("Edit %(sender)s") % {"sender": sender}
@@ -171,7 +188,11 @@ class SenderTokenView(SenderMixin):
         sender, form = self.sender(pk), TokenForm(request.POST)
         if not senders.has_own_token(sender) or not form.is_valid():
             return self._show(sender, form)
-        has_answered = senders.change_token(sender, form.cleaned_data["token"], timezone.now())
+        now = timezone.now()
+        with transaction.atomic():
+            senders.change_token(sender, form.cleaned_data["token"], now)
+            audit.note(Action.SENDER_TOKEN, self.person, self.office, now, target=sender.code)
+        has_answered = health.check(sender, now)
         messages.success(request, _("The new token of %(sender)s is saved.") % {"sender": sender})
         self.tell_health(sender, has_answered=has_answered)
         return self.back_to(sender)
@@ -244,7 +265,9 @@ class SenderPauseView(SenderMixin):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         sender = self.sender(pk)
-        senders.pause(sender)
+        with transaction.atomic():
+            senders.pause(sender)
+            audit.note(Action.SENDER_PAUSE, self.person, self.office, timezone.now(), target=sender.code)
         messages.success(
             request, _("%(sender)s is paused: it sends nothing until it is resumed.") % {"sender": sender}
         )
@@ -257,8 +280,10 @@ class SenderResumeView(SenderMixin):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        sender = self.sender(pk)
-        senders.resume(sender, timezone.now())
+        sender, now = self.sender(pk), timezone.now()
+        with transaction.atomic():
+            senders.resume(sender, now)
+            audit.note(Action.SENDER_RESUME, self.person, self.office, now, target=sender.code)
         messages.success(request, _("The messages that waited leave within a minute, slowly at first."))
         self.tell_missing(sender)
         return self.back_to(sender)

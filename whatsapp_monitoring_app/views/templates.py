@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -11,12 +12,13 @@ from django.utils.translation import ngettext
 
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import (
+    Action,
     WhatsAppProviderTemplate,
     WhatsAppSender,
     WhatsAppTemplate,
     WhatsAppTemplateName,
 )
-from whatsapp_monitoring_app.services import message_types, statistics, template_states, templates
+from whatsapp_monitoring_app.services import audit, message_types, statistics, template_states, templates
 from whatsapp_monitoring_app.services.template_states import LANGUAGE_NAMES
 from whatsapp_monitoring_app.template_forms import TemplateForm, TemplateNameForm
 from whatsapp_monitoring_app.views.scoped import EveryOfficeMixin, safe_next
@@ -48,7 +50,7 @@ class TemplateView(EveryOfficeMixin):
         form = TemplateForm(request.POST, instance=_template(pk))
         if "preview" in request.POST or not form.is_valid():
             return self._show(form, pk)
-        template = form.save()
+        template = self._save(form)
         messages.success(request, _("The template is saved."))
         if pk and form.changes_the_approved_text:
             messages.warning(
@@ -59,6 +61,15 @@ class TemplateView(EveryOfficeMixin):
                 ),
             )
         return redirect(f"{self.office.office}:whatsapp_template", pk=template.pk)
+
+    @transaction.atomic
+    def _save(self, form: TemplateForm) -> WhatsAppTemplate:
+        is_new, template = form.instance.pk is None, form.save()
+        changed = [audit.NEW] if is_new else form.changed_data
+        audit.note_fields(
+            Action.TEMPLATE_CHANGE, self.person, self.office, timezone.now(), target=template.code, fields=changed
+        )
+        return template
 
     def _show(self, form: TemplateForm, pk: int | None) -> HttpResponse:
         stored = _template(pk)
@@ -127,7 +138,11 @@ class ResumeView(EveryOfficeMixin):
         known = get_object_or_404(WhatsAppProviderTemplate, pk=pk)
         now = timezone.now()
         if _is_stopped(known, now):
-            templates.resume(known, now)
+            with transaction.atomic():
+                templates.resume(known, now)
+                audit.note(
+                    Action.TEMPLATE_CHANGE, self.person, self.office, now, target=known.name, detail=audit.RESUMED
+                )
             messages.success(request, _("The template is used again. The messages that waited leave within a minute."))
         else:
             messages.info(request, _("This template was not stopped any more."))
@@ -150,7 +165,11 @@ class NameView(EveryOfficeMixin):
         form = TemplateNameForm(request.POST, instance=_name(pk, sender, language))
         if not form.is_valid():
             return self._show(form)
-        form.save()
+        with transaction.atomic():
+            code, changed = form.save().template.code, form.changed_data
+            audit.note_fields(
+                Action.TEMPLATE_CHANGE, self.person, self.office, timezone.now(), target=code, fields=changed
+            )
         messages.success(request, _("The name is saved."))
         return redirect(f"{self.office.office}:whatsapp_template", pk=pk)
 
@@ -169,7 +188,11 @@ class NameDeleteView(EveryOfficeMixin):
         return self.render_to_response(self.get_context_data(title=_("Delete this name?"), **_facts(name)))
 
     def post(self, request: HttpRequest, pk: int, sender: str, language: str) -> HttpResponse:
-        _given_name(pk, sender, language).delete()
+        name, now = _given_name(pk, sender, language), timezone.now()
+        code = name.template.code
+        with transaction.atomic():
+            name.delete()
+            audit.note(Action.TEMPLATE_CHANGE, self.person, self.office, now, target=code, detail=audit.DELETED)
         messages.success(request, _("The name is deleted."))
         return redirect(f"{self.office.office}:whatsapp_template", pk=pk)
 
