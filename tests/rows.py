@@ -14,11 +14,14 @@ from agent_chine_app.client_management import create_client
 from agent_chine_app.models import Client, ClientCreation, ClientImport, Colis, Lot, NumberChange
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import (
+    AlertKind,
     ErrorClass,
     Outcome,
     Status,
     Trigger,
     WhatsAppAddressee,
+    WhatsAppAlert,
+    WhatsAppAlertChoice,
     WhatsAppAnnouncement,
     WhatsAppAttempt,
     WhatsAppAuditEntry,
@@ -128,6 +131,14 @@ def retry_batch(office: str, notifications: Sequence[WhatsAppNotification] = (),
     return batch
 
 
+def alert(office: str = "", kind: AlertKind = AlertKind.QUEUE_AGE, **fields: Any) -> WhatsAppAlert:
+    """An open alert of this office, or of the whole company, of which nobody was told yet."""
+    at = timezone.now()
+    facts = {"count": 3, "since": (at - timedelta(minutes=20)).isoformat()}
+    values = {"key": office, "facts": facts, "opened_at": at, "last_seen_at": at, **fields}
+    return WhatsAppAlert.objects.create(source_app=office, kind=kind, **values)
+
+
 def template(code: str = "retard", **fields: Any) -> WhatsAppTemplate:
     """A message template in French and English that replaces nothing by itself."""
     values: dict[str, Any] = {
@@ -200,7 +211,7 @@ def everything() -> Any:
         *(User, Client, NumberChange, Colis, ClientCreation, ClientImport),
         *(WhatsAppAnnouncement, WhatsAppAddressee, Lot, WhatsAppCauseMark, WhatsAppSavedView),
         *(WhatsAppExport, WhatsAppAuditEntry, WhatsAppRetryBatch, WhatsAppRetryItem),
-        *(WhatsAppErrorCode, WhatsAppOptOut),
+        *(WhatsAppErrorCode, WhatsAppOptOut, WhatsAppAlert, WhatsAppAlertChoice),
     )
     rows = json.loads(serializers.serialize("json", [row for model in models for row in model.objects.order_by("pk")]))
     return [{**row, "fields": {**row["fields"], "last_login": None}} for row in rows]

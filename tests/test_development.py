@@ -96,7 +96,7 @@ def wait_until_up(ports: dict[str, str], process: "subprocess.Popen[bytes]", log
 def stop_with_control_c(process: "subprocess.Popen[bytes]") -> tuple[int, list[psutil.Process]]:
     """The exit code, and which of the children are alive after it."""
     children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) >= 5, "web, worker, beat, Flower, sandbox"
+    assert len(children) >= 6, "web, worker, beat, watch, Flower, sandbox"
     process.send_signal(signal.SIGINT)
     code = process.wait(60)
     return code, psutil.wait_procs(children, timeout=10)[1]

@@ -21,6 +21,8 @@ REQUIRED = {
     "WHATSAPP_TOKEN_KEYS": "token-key",
 }
 
+EMAIL_URL = "smtp+tls://somebody:secret@mail.example:587"
+
 
 def manage(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run manage.py with these variables, and nothing of this test's own settings."""
@@ -48,7 +50,7 @@ def test_a_missing_variable_stops_the_start_and_is_named(name: str, value: str |
 
 
 def test_the_deployment_check_finds_nothing_to_say():
-    checked = manage("check", "--deploy", "--fail-level", "WARNING", **REQUIRED)
+    checked = manage("check", "--deploy", "--fail-level", "WARNING", **REQUIRED, EMAIL_URL=EMAIL_URL)
 
     assert checked.returncode == 0, checked.stderr
     assert "no issues (1 silenced)" in checked.stdout  # that browsers are not told to preload: see the next test
@@ -68,6 +70,39 @@ def test_the_deployment_check_can_find_something():
 
     assert checked.returncode != 0
     assert "security.W009" in checked.stderr
+
+
+def test_the_deployment_check_warns_of_alerts_that_only_whatsapp_would_carry():
+    checked = manage("check", "--deploy", "--fail-level", "WARNING", **REQUIRED)
+
+    assert checked.returncode != 0
+    assert "whatsapp_monitoring_app.W001" in checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({}, "dummy.EmailBackend None None alerts@cargo.example []"),
+        (
+            {
+                "EMAIL_URL": EMAIL_URL,
+                "DEFAULT_FROM_EMAIL": "cargo@mail.example",
+                "ALERT_EMAILS": "a@b.example, c@d.example",
+            },
+            "smtp.EmailBackend mail.example 587 cargo@mail.example ['a@b.example', 'c@d.example']",
+        ),
+        ({"DJANGO_DEBUG": "1"}, "console.EmailBackend None None alerts@cargo.example []"),
+    ],
+    ids=["none", "given", "development"],
+)
+def test_e_mail_is_what_the_environment_says(given: dict[str, str], shown: str):
+    code = (
+        "from django.conf import settings as s; "
+        "print(s.EMAIL_BACKEND, s.EMAIL_HOST, s.EMAIL_PORT, s.DEFAULT_FROM_EMAIL, s.ALERT_EMAILS)"
+    )
+    printed = manage("shell", "--no-imports", "-c", code, **{**REQUIRED, **given})
+
+    assert printed.stdout == f"django.core.mail.backends.{shown}\n", printed.stderr
 
 
 @pytest.mark.parametrize("command", ["sandbox", "seed_demo"])

@@ -36,6 +36,7 @@ MONITORING = (
     "whatsapp_announcements",
     "whatsapp_export_create",
     "whatsapp_exports",
+    "whatsapp_alerts",
 )
 SENDERS = ("whatsapp_senders", "whatsapp_sender_create")
 ADMINISTRATION = (

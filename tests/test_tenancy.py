@@ -120,6 +120,10 @@ METHODS = {
     "whatsapp_export_file": {"get"},
     "whatsapp_export_delete": {"post"},
     "whatsapp_changes": {"get"},
+    "whatsapp_alerts": {"get"},
+    "whatsapp_alert_take": {"post"},
+    "whatsapp_alert_choice": {"post"},
+    "whatsapp_alert_test": {"post"},
     "whatsapp_senders": {"get"},
     "whatsapp_sender_create": {"get", "post"},
     "whatsapp_sender": {"get"},
@@ -304,6 +308,7 @@ def values(notifications: dict[str, WhatsAppNotification], media: Path) -> dict[
             phone_number="+22376123456", reason="STOP", created_at=timezone.now()
         ).pk,
         "addressee": {office: WhatsAppAddressee.objects.get(announcement=announced[office]).pk for office in OFFICES},
+        "alerts": {office: rows.alert(office).pk for office in OFFICES},
         "sender_pk": WhatsAppSender.objects.get(code="mali").pk,
     }
 
@@ -317,6 +322,7 @@ def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotifi
         "whatsapp_cancel": values["waiting"][screen.office],
         "whatsapp_confirm_arrival": values["doubtful"][screen.office],
         "whatsapp_give_up": values["doubtful"][screen.office],
+        "whatsapp_alert_take": values["alerts"][screen.office],
         **dict.fromkeys(ANNOUNCEMENT_SCREENS, values["announced"][screen.office]),
         **dict.fromkeys(EXPORT_SCREENS, values["exported"][screen.office]),
         **dict.fromkeys(BATCH_SCREENS, values["batches"][screen.office]),

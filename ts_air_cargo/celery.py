@@ -4,8 +4,17 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, task_prerun, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    after_task_publish,
+    beat_embedded_init,
+    beat_init,
+    celeryd_after_setup,
+    task_prerun,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from django.db import close_old_connections
+from django.utils import timezone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ts_air_cargo.settings")
 
@@ -32,3 +41,16 @@ def stand_by(**_signal: Any) -> None:
     standby.start()
     worker_shutting_down.connect(lambda **_: standby.stop(), weak=False)
     worker_shutdown.connect(lambda **_: standby.join(), weak=False)
+
+
+@beat_init.connect
+@beat_embedded_init.connect
+def note_what_beat_publishes(**_signal: Any) -> None:
+    """Let beat give a sign of life with each task that it publishes: this process publishes no other."""
+    after_task_publish.connect(_beat_lives, weak=False)
+
+
+def _beat_lives(**_signal: Any) -> None:
+    from whatsapp_monitoring_app.services import pulses  # after Django's setup
+
+    pulses.note_if_possible(pulses.Part.BEAT, timezone.now())

@@ -1,7 +1,7 @@
 """`make run`: the whole system on one machine, until Ctrl-C.
 
-PostgreSQL, Valkey, web, worker, beat, Flower and the sandbox. The ports can be changed: WEB_PORT, SANDBOX_PORT,
-FLOWER_PORT.
+PostgreSQL, Valkey, web, worker, beat, the watch over them, Flower and the sandbox. The ports can be changed: WEB_PORT,
+SANDBOX_PORT, FLOWER_PORT.
 """
 
 import os
@@ -75,6 +75,7 @@ def _run_processes(ports: Ports) -> int:
         "web": f"python manage.py runserver {ports.web}",
         "worker": "celery -A ts_air_cargo worker -l info",
         "beat": "celery -A ts_air_cargo beat -l info",
+        "watch": "python manage.py watch_whatsapp",
         "flower": f"celery -A ts_air_cargo flower --address=127.0.0.1 --port={ports.flower}",
         "sandbox": f"python manage.py sandbox --keep-window --port {ports.sandbox}",
     }

@@ -9,6 +9,7 @@ import re
 from datetime import time
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
@@ -328,6 +329,15 @@ WHATSAPP_RETENTION_DAYS = env.int("WHATSAPP_RETENTION_DAYS", default=90)
 WHATSAPP_WEBHOOK_RETENTION_DAYS = env.int("WHATSAPP_WEBHOOK_RETENTION_DAYS", default=7)
 # Files with messages that people have asked for.
 WHATSAPP_EXPORT_DAYS = env.int("WHATSAPP_EXPORT_DAYS", default=7)
+
+# --- E-mail, for alerts
+
+# "" sends none; `check --deploy` and the page of the alerts say so.
+vars().update(env.email_url_config(env.str("EMAIL_URL", default="consolemail://" if DEBUG else "") or "dummymail://"))
+EMAIL_TIMEOUT = 10  # seconds: whoever sends has other work
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or f"alerts@{urlsplit(PUBLIC_BASE_URL).hostname}"
+# They get every alert, beside the administrators who have an e-mail address.
+ALERT_EMAILS = [address.strip() for address in env.str("ALERT_EMAILS", default="").split(",") if address.strip()]
 
 # --- Parcels
 

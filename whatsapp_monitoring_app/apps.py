@@ -8,6 +8,7 @@ class WhatsAppMonitoringConfig(AppConfig):
     verbose_name = _("WhatsApp monitoring")
 
     def ready(self) -> None:
+        from whatsapp_monitoring_app import checks  # noqa: F401 - registers itself
         from whatsapp_monitoring_app.services import offices
 
         post_migrate.connect(offices.provision, dispatch_uid="whatsapp_monitoring_app.offices.provision")

@@ -1,4 +1,6 @@
-"""Sending without the broker: while Redis is away, each worker process sends by itself what is due, one by one.
+"""What a worker process does by itself, in a thread: it gives signs of life, and sends while the broker is away.
+
+While Redis is away, each worker process sends by itself what is due, one by one.
 
 The database is the queue, so nothing but the doorbell is missing. It goes slowly, because without Redis the processes
 do not know of one another's pace.
@@ -14,11 +16,13 @@ from django.conf import settings
 from django.db import Error, close_old_connections
 from django.utils import timezone
 
-from whatsapp_monitoring_app.services import delivery, pacing, recovery, shared_memory, webhooks
+from whatsapp_monitoring_app.services import delivery, pacing, pulses, recovery, shared_memory, watch, webhooks
 
 logger = logging.getLogger(__name__)
 
 LOOK_INTERVAL = timedelta(seconds=settings.WHATSAPP_STANDBY_SECONDS)
+# How often a worker looks after the alerts when nobody asks it to.
+WATCH_INTERVAL = timedelta(minutes=1)
 # Away at two looks in a row: a restart of Redis is not worth the trouble.
 LOOKS = 2
 
@@ -28,6 +32,8 @@ class Standby:
 
     def __init__(self) -> None:
         self._over = threading.Event()
+        self._noted_at: datetime | None = None
+        self._watched_at: datetime | None = None
         self._thread = threading.Thread(target=self._watch, name="standby", daemon=True)
 
     def start(self) -> None:
@@ -43,11 +49,23 @@ class Standby:
 
     def _watch(self) -> None:
         silences = 0
+        self._live()
         while not self._over.wait(LOOK_INTERVAL.total_seconds()):
+            self._live()
             silences = 0 if _redis_answers() else silences + 1
             if silences >= LOOKS:
                 self._stand_in()
                 silences = 0
+
+    def _live(self) -> None:
+        """Give a sign of life when it is time; and look after the alerts when beat, which asks for it, is silent."""
+        at = timezone.now()
+        if self._noted_at is None or at - self._noted_at >= pulses.INTERVAL:
+            self._noted_at = at
+            pulses.note_if_possible(pulses.Part.WORKER, at)
+        if self._watched_at is None or at - self._watched_at >= WATCH_INTERVAL:
+            self._watched_at = at
+            _carefully(watch_for_beat)
 
     def _stand_in(self) -> None:
         logger.warning("Redis is away: this worker sends by itself, slowly")
@@ -56,6 +74,7 @@ class Standby:
             if _redis_answers():
                 logger.warning("Redis is back")
                 return
+            self._live()
             at = timezone.now()
             if recovered_at is None or at - recovered_at >= recovery.SWEEP_INTERVAL:
                 recovered_at = at
@@ -66,8 +85,15 @@ class Standby:
 def recover(at: datetime) -> None:
     """What recovery does every minute, without publishing anything."""
     recovery.run(at)
+    watch.look_alone(at)
     for log_id in recovery.lost_webhooks(at):
         webhooks.process(log_id, at)
+
+
+def watch_for_beat(at: datetime) -> None:
+    """Look after the alerts, if beat was here and gives no sign of life."""
+    if pulses.look(at).beat.life is pulses.Life.SILENT:
+        watch.look_alone(at)
 
 
 def send_one(at: datetime) -> None:
@@ -82,7 +108,7 @@ def _carefully(step: Callable[[datetime], None]) -> None:
     except Error as error:
         logger.error("The database is away too: %s", error)
     except Exception:
-        logger.exception("Standing in for the broker failed")
+        logger.exception("The standby could not %s", step.__name__)
     finally:
         close_old_connections()
 

@@ -39,6 +39,7 @@ from whatsapp_monitoring_app.services import (
     retry_batches,
     retry_runs,
     templates,
+    watch,
     webhooks,
 )
 
@@ -360,7 +361,8 @@ def recover_whatsapp_notifications() -> dict[str, int]:
         "retry_batches": len(batches),
         "rung": process_whatsapp_retries_task(),
     }
-    # Last: a provider that hangs must not hold the others up.
+    # Last: a mail server or a provider that hangs must not hold the others up.
+    watch.look(timezone.now(), ring_for_all_after_commit)
     return counts | found | {"told": polling.poll(timezone.now())}
 
 

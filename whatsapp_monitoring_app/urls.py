@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.views import (
     administration,
+    alerts,
     announcements,
     audit,
     calls,
@@ -65,6 +66,7 @@ def details_urls(
     return [
         *call_urls(scope, user_relations),
         *announcement_urls(scope),
+        *alert_urls(scope),
         *export_urls(scope),
         *batch_urls(scope),
         *view_urls(scope),
@@ -174,6 +176,26 @@ def batch_urls(scope: Scope) -> list[URLPattern]:
     ]
 
 
+def alert_urls(scope: Scope) -> list[URLPattern]:
+    """What is wrong with the whole, under `whatsapp/alerts/`; `details_urls` has them."""
+    return [
+        path("whatsapp/alerts/", alerts.AlertListView.as_view(scope=scope), name="whatsapp_alerts"),
+        path(
+            "whatsapp/alerts/<uuid:code>/take/",
+            alerts.AlertTakeView.as_view(scope=scope),
+            name="whatsapp_alert_take",
+        ),
+    ]
+
+
+def alert_choice_urls(scope: Scope) -> list[URLPattern]:
+    """How administrators are told of alerts; `admin_urls` has them."""
+    return [
+        path("whatsapp/alerts/choice/", alerts.AlertChoiceView.as_view(scope=scope), name="whatsapp_alert_choice"),
+        path("whatsapp/alerts/test/", alerts.AlertTestView.as_view(scope=scope), name="whatsapp_alert_test"),
+    ]
+
+
 def admin_urls(scope: Scope) -> list[URLPattern]:
     """What only an office that sees every office has: the administration, the senders under `whatsapp/senders/`."""
     screens = {
@@ -186,6 +208,7 @@ def admin_urls(scope: Scope) -> list[URLPattern]:
     }
     return [
         *_administration_urls(scope),
+        *alert_choice_urls(scope),
         path("whatsapp/senders/", senders.SenderListView.as_view(scope=scope), name="whatsapp_senders"),
         path("whatsapp/senders/new/", senders.SenderCreateView.as_view(scope=scope), name="whatsapp_sender_create"),
         path("whatsapp/senders/<int:pk>/", senders.SenderView.as_view(scope=scope), name="whatsapp_sender"),

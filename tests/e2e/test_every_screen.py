@@ -43,6 +43,7 @@ MONITORING = {
     "proof": "whatsapp/proof/",
     "export": "whatsapp/monitoring/export/",
     "exports": "whatsapp/exports/",
+    "alerts": "whatsapp/alerts/",
 }
 ADMINISTRATION = {
     **MONITORING,

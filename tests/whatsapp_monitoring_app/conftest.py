@@ -10,7 +10,9 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from tests import rows
+from tests.whatsapp_monitoring_app import mail_server
 from tests.whatsapp_monitoring_app.administrators import DAY, TOKEN, Graph, answering, configured
+from tests.whatsapp_monitoring_app.mail_server import SMTP, MailServer
 from tests.whatsapp_monitoring_app.sandbox_peers import CONFIG, Client, Receiver, listening
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.sandbox import running
@@ -49,6 +51,14 @@ def graph(settings: Any) -> Iterator[Graph]:
     with answering() as (graph, address):
         settings.WHATSAPP_CLOUD_API_URL = settings.WACHAP_API_URL = address
         yield graph
+
+
+@pytest.fixture
+def mail_host(settings: Any) -> Iterator[MailServer]:
+    """A mail server that this installation speaks to."""
+    with mail_server.listening() as (server, port):
+        settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = SMTP, "127.0.0.1", port
+        yield server
 
 
 @pytest.fixture

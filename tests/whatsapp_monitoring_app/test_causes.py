@@ -20,7 +20,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppCauseMark,
     WhatsAppNotification,
 )
-from whatsapp_monitoring_app.services import causes, diagnosis
+from whatsapp_monitoring_app.services import causes, explanations
 from whatsapp_monitoring_app.services.causes import Group, Key, State
 from whatsapp_monitoring_app.services.diagnosis import Remedy
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS
@@ -230,7 +230,7 @@ def test_every_cause_has_one_thing_to_do(error_class: ErrorClass):
 def test_failures_without_a_reason_are_a_group_with_words(now: datetime):
     failed(error_class="", error_code="")
     (group,) = groups()
-    assert (group.explanation, group.remedy) == (diagnosis.NO_REASON, Remedy.RETRY)
+    assert (group.explanation, group.remedy) == (explanations.WITHOUT_REASON, Remedy.RETRY)
     assert group.label
 
 

@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 CHINESE = "+8613800138000"
 FRENCH = "+33612345678"
 AMERICAN = "+18005550199"  # of any zone of its country
-URGENT = ["account_creation", "credentials", "opt_out_confirmation", "otp", "payment", "sender_test"]
+URGENT = ["account_creation", "alert", "credentials", "opt_out_confirmation", "otp", "payment", "sender_test"]
 
 
 @pytest.fixture

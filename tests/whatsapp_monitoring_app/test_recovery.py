@@ -334,7 +334,8 @@ KEPT = [Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED, Status.UNCONFIRM
 
 
 NOTHING = dict.fromkeys(
-    ("announcements", "notifications", "receipts", "inbound", "calls", "retry_batches", "bulks", "payloads"), 0
+    ("announcements", "notifications", "receipts", "inbound", "calls", "retry_batches", "bulks", "alerts", "payloads"),
+    0,
 )
 
 

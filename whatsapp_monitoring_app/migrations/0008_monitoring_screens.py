@@ -249,6 +249,7 @@ class Migration(migrations.Migration):
                 ("last_seen_at", models.DateTimeField(verbose_name="last seen")),
                 ("resolved_at", models.DateTimeField(null=True, verbose_name="resolved")),
                 ("taken_at", models.DateTimeField(null=True, verbose_name="taken")),
+                ("claimed_until", models.DateTimeField(editable=False, null=True, verbose_name="held until")),
                 ("mailed_at", models.DateTimeField(null=True, verbose_name="sent by e-mail")),
                 ("mail_error", models.TextField(blank=True, default="", verbose_name="why not by e-mail")),
                 ("messaged_at", models.DateTimeField(null=True, verbose_name="sent by WhatsApp")),

@@ -49,6 +49,8 @@ class WhatsAppAlert(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("taken by")
     )
     taken_at = models.DateTimeField(_("taken"), null=True)
+    # Who writes the e-mails holds it until then, so that others do not write them too.
+    claimed_until = models.DateTimeField(_("held until"), null=True, editable=False)
     # When people were told that it opened, and that it is over; tried again until it succeeds.
     mailed_at = models.DateTimeField(_("sent by e-mail"), null=True)
     mail_error = models.TextField(_("why not by e-mail"), blank=True, default="")
@@ -88,7 +90,7 @@ class WhatsAppAlertChoice(models.Model):
 
 
 class WhatsAppPulse(models.Model):
-    """When a part of the system was last known to live: the workers, and beat through what it asks for."""
+    """When a part of the system was last known to live: the workers by themselves, beat by what it publishes."""
 
     class Part(models.TextChoices):
         WORKER = "worker", _("workers")

@@ -21,7 +21,7 @@ from whatsapp_monitoring_app.models.notification_queries import NotificationQuer
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import audit, diagnosis, explanations
 from whatsapp_monitoring_app.services.diagnosis import Remedy
-from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
+from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, WITHOUT_REASON, Explanation
 from whatsapp_monitoring_app.services.search import NONE, Filters
 
 # A cause that was first seen within this time is new.
@@ -174,7 +174,7 @@ class _Facts:
 
 
 def _explanation(key: Key) -> Explanation:
-    return EXPLANATIONS[ErrorClass(key.error_class)] if key.error_class else diagnosis.NO_REASON
+    return EXPLANATIONS[ErrorClass(key.error_class)] if key.error_class else WITHOUT_REASON
 
 
 def _came_back(whole: Sums | None, mark: WhatsAppCauseMark) -> bool:

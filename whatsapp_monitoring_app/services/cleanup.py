@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 
 from whatsapp_monitoring_app.models import (
+    WhatsAppAlert,
     WhatsAppAnnouncement,
     WhatsAppBulk,
     WhatsAppCall,
@@ -25,7 +26,7 @@ def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[
     """Delete what is finished and older than `keep`, and payloads older than `keep_payloads`.
 
     Finished are notifications, with their attempts and receipts, clients' messages, calls, bulk messages,
-    retry batches, announcements and exports, whose files go when their own days are over.
+    retry batches, announcements, resolved alerts and exports, whose files go when their own days are over.
 
     How many of each. What still waits to be sent is never deleted, however old it is.
     """
@@ -42,6 +43,7 @@ def delete_old(at: datetime, keep: timedelta, keep_payloads: timedelta) -> dict[
         "bulks": _delete(WhatsAppBulk.objects.filter(finished_at__lt=at - keep)),
         "exports": _delete(WhatsAppExport.objects.filter(finished_at__lt=at - keep)),
         "files": exports.forget_files(at),
+        "alerts": _delete(WhatsAppAlert.objects.filter(resolved_at__lt=at - keep)),
         "payloads": _delete(WhatsAppWebhookLog.objects.filter(received_at__lt=at - keep_payloads)),
     }
 

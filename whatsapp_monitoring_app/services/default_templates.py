@@ -9,6 +9,9 @@ from typing import Any
 
 from whatsapp_monitoring_app.models import WhatsAppTemplate, languages
 
+# To administrators, of what is wrong with the whole.
+ALERT = "alerte"
+
 DEFAULTS: tuple[dict[str, Any], ...] = (
     {
         "code": "avis",
@@ -147,6 +150,19 @@ DEFAULTS: tuple[dict[str, Any], ...] = (
         "text_en": "Hello {nom}, handed over to {destinataire}: {colis}. If that is not right, answer this message "
         "at once. Thank you for your trust.",
         "text_zh_hans": "{nom}，您好！{colis}已交给 {destinataire}。如有异议，请立即回复本消息。感谢您的信任。",
+    },
+    {
+        "code": ALERT,
+        "label": "Alerte",
+        "message_type": "",
+        "variables": ["texte", "lien"],
+        "samples": {
+            "texte": "L’expéditeur Mali est arrêté.",
+            "lien": "https://ts-air-cargo.example/admin-mali/whatsapp/alerts/",
+        },
+        "text_fr": "Alerte du système TS Air Cargo : {texte} Détails : {lien} À traiter dès que possible.",
+        "text_en": "Alert of the TS Air Cargo system: {texte} Details: {lien} Please look at it soon.",
+        "text_zh_hans": "TS Air Cargo 系统警报：{texte} 详情：{lien} 请尽快处理。",
     },
 )
 

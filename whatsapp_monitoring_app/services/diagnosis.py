@@ -1,15 +1,12 @@
 """What a person does first about a message that has not arrived, and which system refused it."""
 
 import enum
-from dataclasses import replace
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.models.statuses import WAITING
-from whatsapp_monitoring_app.services import explanations
-from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
+from whatsapp_monitoring_app.services.explanations import Explanation
 
 
 class Remedy(enum.Enum):
@@ -40,18 +37,6 @@ RIGHT_NUMBERS = frozenset({"130472", "130497", "131030"})
 # We gave up by ourselves: no other system said anything.
 OUR_OWN = frozenset({ErrorClass.EXPIRED, ErrorClass.NOT_CONFIGURED, ErrorClass.DAILY_LIMIT})
 ON_THE_WAY = frozenset({ErrorClass.UNREACHABLE, ErrorClass.GATEWAY_REFUSAL})
-
-NO_REASON = replace(
-    EXPLANATIONS[ErrorClass.UNKNOWN],
-    meaning=gettext_lazy("The message failed, and no reason was given."),
-    advice=gettext_lazy("Send it again once. If it fails again, call the client and tell an administrator."),
-)
-
-
-def explain(notification: WhatsAppNotification) -> Explanation | None:
-    """What is wrong with it; never nothing for a message that failed."""
-    found = explanations.explain(notification)
-    return found or (NO_REASON if notification.status == Status.FAILED else None)
 
 
 def remedy(notification: WhatsAppNotification, explanation: Explanation | None) -> Remedy:

@@ -188,6 +188,7 @@ WITHOUT_REASON = Explanation(
     _("The message failed, and nobody has told why."),
     _("Send it again. If it fails again, call the client, and tell an administrator."),
     retry_helps=True,
+    owner=Owner.AGENT,
 )
 
 

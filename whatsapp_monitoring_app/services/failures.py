@@ -41,12 +41,11 @@ class Unlucky:
 
 @dataclass(frozen=True)
 class Failures:
-    """Now: `waiting`, `unconfirmed`, `to_handle` (and why), `held` by a template. In the period: the others."""
+    """Now: `waiting`, `unconfirmed`, `to_handle` (and why). In the period: the others."""
 
     waiting: int
     unconfirmed: int
     to_handle: int
-    held: int
     open_causes: Sequence[Cause]
     silent: int
     causes: Sequence[CodedCause]
@@ -60,7 +59,7 @@ def of(notifications: NotificationQuerySet, since: datetime, at: datetime) -> Fa
         found.setdefault(row["sort"], []).append(row)
     open_causes = _causes(found.get("open", []))
     return Failures(
-        **{name: found[name][0]["count"] for name in ("waiting", "unconfirmed", "held", "silent")},
+        **{name: found[name][0]["count"] for name in ("waiting", "unconfirmed", "silent")},
         to_handle=sum(cause.count for cause in open_causes),
         open_causes=[Cause(cause.error_class, cause.count) for cause in open_causes],
         causes=_causes(found.get("cause", [])),
@@ -78,7 +77,6 @@ def _tallies(notifications: NotificationQuerySet, since: datetime, at: datetime)
     often = _tally(failed.exclude(user=None), "person", **person)
     tallies = [
         _tally(notifications.filter(status=Status.UNCONFIRMED), "unconfirmed"),
-        _tally(notifications.waiting_for_template(), "held"),
         _tally(notifications.to_retry(), "open", first=F("error_class")),
         _tally(recent.filter(is_silent(at)), "silent"),
         _tally(failed, "cause", first=F("error_class"), second=F("error_code")).order_by("-count")[:CAUSES_AT_MOST],

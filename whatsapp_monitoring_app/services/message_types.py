@@ -26,6 +26,7 @@ class MessageType:
 
 
 NOTICE = MessageType()
+ALERT = "alert"
 MESSAGE_TYPES = {
     "account_creation": MessageType(
         max_age=timedelta(days=2), when_uncertain=WhenUncertain.ASK, is_system=True, is_essential=True, is_urgent=True
@@ -43,6 +44,10 @@ MESSAGE_TYPES = {
         is_worth_a_call=False,
     ),
     "payment": MessageType(when_uncertain=WhenUncertain.ASK, is_essential=True, is_urgent=True),
+    # To administrators, who also get it by e-mail; old news of an incident is none.
+    ALERT: MessageType(
+        max_age=timedelta(hours=1), is_system=True, is_essential=True, is_urgent=True, is_worth_a_call=False
+    ),
     "opt_out_confirmation": MessageType(
         max_age=timedelta(hours=1), is_essential=True, is_urgent=True, is_worth_a_call=False
     ),

@@ -55,11 +55,6 @@ class Morning:
     gaps: Sequence[Gap]
 
     @property
-    def has_held(self) -> bool:
-        """Whether messages wait for a template."""
-        return any(office.held_count for office in self.offices)
-
-    @property
     def is_well(self) -> bool:
         """Whether nothing waits for a person."""
         return not self.gaps and not any(office.call_count or office.late_count for office in self.offices)

@@ -48,8 +48,13 @@ class Troubles:
 
 def troubles(at: datetime) -> Troubles:
     """What troubles the senders that are in use, in one query."""
-    senders = list(WhatsAppSender.objects.defer("token").filter(is_active=True))
-    return Troubles(_stops(senders, at), _expiries(senders, at))
+    return troubles_of(WhatsAppSender.objects.defer("token"), at)
+
+
+def troubles_of(senders: Iterable[WhatsAppSender], at: datetime) -> Troubles:
+    """What troubles those of these senders that are in use."""
+    used = [sender for sender in senders if sender.is_active]
+    return Troubles(_stops(used, at), _expiries(used, at))
 
 
 def _stops(senders: Iterable[WhatsAppSender], at: datetime) -> list[Stop]:

@@ -20,17 +20,29 @@ class Hold:
     template: WhatsAppTemplate | None
     count: int
     reasons: list[str]
+    offices: frozenset[str]
 
 
 def held(notifications: NotificationQuerySet) -> list[Hold]:
-    """One entry per template that cannot be used while some of these messages need it, the most needed first."""
-    templates = {template.pk: template for template in WhatsAppTemplate.objects.all()}
+    """One entry per template that cannot be used while some of these messages need it, the most needed first.
+
+    One query, and one more when there is such a message.
+    """
     waiting = notifications.waiting_for_template().order_by()
-    groups = waiting.values_list("template_id", "message_type", "error_message").annotate(count=Count("pk"))
+    groups = list(
+        waiting.values_list("template_id", "message_type", "source_app", "error_message").annotate(count=Count("pk"))
+    )
+    templates = {template.pk: template for template in WhatsAppTemplate.objects.all()} if groups else {}
     reasons: dict[int, Counter[str]] = defaultdict(Counter)
-    for template_id, message_type, reason, count in groups:
-        reasons[template_id or _stand_in(message_type, templates.values())][reason] += count
-    holds = [Hold(templates.get(pk), counts.total(), _most_frequent(counts)) for pk, counts in reasons.items()]
+    offices: dict[int, set[str]] = defaultdict(set)
+    for template_id, message_type, office, reason, count in groups:
+        key = template_id or _stand_in(message_type, templates.values())
+        reasons[key][reason] += count
+        offices[key].add(office)
+    holds = [
+        Hold(templates.get(pk), counts.total(), _most_frequent(counts), frozenset(offices[pk]))
+        for pk, counts in reasons.items()
+    ]
     return sorted(holds, key=lambda hold: -hold.count)
 
 

@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from whatsapp_monitoring_app.services import failures, statistics, stops, template_stops, trends
+from whatsapp_monitoring_app.services import failures, statistics, trends
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 
 RECENT = 6
@@ -26,17 +26,14 @@ class DashboardView(ScopedMixin):
     def get(self, request: HttpRequest) -> HttpResponse:
         visible, now = self.notifications(), timezone.now()
         period = trends.period(request.GET.get("period", ""), now)
-        failed = failures.of(visible, period.begin, now)
         context = self.get_context_data(
             title=_("WhatsApp monitoring"),
             now=now,
             period=period,
             periods=PERIODS,
             trend=trends.of(visible, period, with_offices=self.office.sees_every_office),
-            failures=failed,
+            failures=failures.of(visible, period.begin, now),
             to_handle=statistics.to_handle(visible, now).select_related("user")[:TO_HANDLE],
             recent=visible.select_related("user")[:RECENT],
-            troubles=stops.troubles(now),
-            holds=template_stops.held(visible) if failed.held else [],
         )
         return self.render_to_response(context)

@@ -23,7 +23,16 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSubject,
 )
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.services import audit, calls, cancellation, decisions, diagnosis, history, labels
+from whatsapp_monitoring_app.services import (
+    audit,
+    calls,
+    cancellation,
+    decisions,
+    diagnosis,
+    explanations,
+    history,
+    labels,
+)
 from whatsapp_monitoring_app.services.search import Filters
 from whatsapp_monitoring_app.views import reveals
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, page_with_form
@@ -74,7 +83,7 @@ class DetailsView(ScopedMixin):
 
     def _live(self, notification: Any) -> dict[str, Any]:
         """What may change while somebody looks."""
-        explanation = diagnosis.explain(notification)
+        explanation = explanations.explain(notification)
         return {
             "notification": notification,
             "is_revealed": reveals.is_revealed(self.request, notification),

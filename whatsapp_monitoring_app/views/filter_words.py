@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from django.utils.formats import date_format
 from django.utils.functional import Promise
@@ -41,7 +42,7 @@ PRIORITIES: list[tuple[str, Words]] = [
     ("5", gettext_lazy("5, the least urgent")),
 ]
 CAUSES: list[tuple[str, Words]] = [*ErrorClass.choices, (NONE, gettext_lazy("No reason given"))]
-LABELS: Mapping[str, Words] = {
+LABELS: Mapping[str, Any] = {
     "q": gettext_lazy("Search"),
     "status": gettext_lazy("Status"),
     "period": gettext_lazy("Period"),

@@ -11,7 +11,8 @@ from whatsapp_monitoring_app.models import Status
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.services import filter_choices, paging, saved_views
 from whatsapp_monitoring_app.services.search import Filters
-from whatsapp_monitoring_app.views.filters import Chip, FilterForm
+from whatsapp_monitoring_app.views.filter_words import Chip
+from whatsapp_monitoring_app.views.filters import FilterForm
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 
 ROWS_PER_PAGE = 25

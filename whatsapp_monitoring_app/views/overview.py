@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from whatsapp_monitoring_app.services import morning, proofs, stops, template_stops
+from whatsapp_monitoring_app.services import morning, proofs
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 
 
@@ -14,13 +14,9 @@ class MorningView(ScopedMixin):
     template_name = "whatsapp_morning.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        now = timezone.now()
-        this_morning = morning.of(self.office, now)
         context = self.get_context_data(
             title=_("This morning"),
-            morning=this_morning,
-            troubles=stops.troubles(now),
-            holds=template_stops.held(self.notifications()) if this_morning.has_held else [],
+            morning=morning.of(self.office, timezone.now()),
         )
         return self.render_to_response(context)
 
