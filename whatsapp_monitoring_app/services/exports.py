@@ -192,7 +192,7 @@ def _write(export: WhatsAppExport, now: Clock) -> None:
     """Write the rows beside where the file will be, and put it there when it is whole. Raises Taken, NotTheirs."""
     scope = _scope_of(export)
     with_texts = export.with_texts and may_have_texts(export.requested_by)
-    rows = found(Filters.read(export.query), scope, export.created_at)
+    rows = found(Filters.read(export.query).within(scope), scope, export.created_at)
     _go_on(export, now(), total=rows.count())
     delete_file(export.pk)  # what a run that died has left
     name = f"{FOLDER}/{export.pk}.{export.format}"

@@ -6,9 +6,9 @@ The same filters choose what is shown, exported, grouped by cause and sent again
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, time, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.db.models import Exists, OuterRef, Q, Value
 from django.http import QueryDict
@@ -67,11 +67,15 @@ class Filters:
     language: str = ""
     attempts: str = ""  # at least so many
 
+    # No filter, and in no address: a part of a number finds nothing, for it would let hidden digits be guessed.
+    asks_whole_numbers: bool = field(default=False, compare=False)
+
     @classmethod
     def read(cls, query: str | Mapping[str, str]) -> Self:
         """The filters of an address's query; what is none of them is left out."""
         values = QueryDict(query) if isinstance(query, str) else query
-        return cls(**{name: _clean(values.get(name) or "") for name in NAMES})
+        texts: dict[str, Any] = {name: _clean(values.get(name) or "") for name in NAMES}
+        return cls(**texts)
 
     def write(self) -> str:
         """The query of an address, which `read` understands; always the same for the same filters."""
@@ -81,11 +85,13 @@ class Filters:
 
     def without(self, *names: str) -> Self:
         """The same filters, apart from these."""
-        return replace(self, **dict.fromkeys(names, ""))
+        nothing: dict[str, Any] = dict.fromkeys(names, "")
+        return replace(self, **nothing)
 
     def within(self, scope: Scope) -> Self:
-        """The same filters, apart from those that this office does not have: who sees one office chooses none."""
-        return self if scope.sees_every_office else self.without("source_app")
+        """The same filters as this office may use them: who sees one office chooses none, and hidden stays hidden."""
+        allowed = self if scope.sees_every_office else self.without("source_app")
+        return replace(allowed, asks_whole_numbers=scope.masks_numbers)
 
     def chosen(self) -> Iterator[tuple[str, str]]:
         """The name and the text of each filter that filters."""
@@ -103,6 +109,8 @@ class Filters:
     def _understands(self, name: str, text: str) -> bool:
         if len(text) > LONGEST or (name in _CHECKS and not _CHECKS[name](text)):
             return False
+        if name == "telephone" and self.asks_whole_numbers and not _whole_numbers(text):
+            return False
         return name != "until" or not _is_day(self.since) or self.since <= text
 
     def apply(self, notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
@@ -115,7 +123,10 @@ class Filters:
             return notifications.none()
         found = notifications
         for name, text in self.chosen():
-            found = _APPLY[name](found, text, at) if name in _APPLY else found.filter(**{name: text})
+            if name == "q":
+                found = _with_text(found, text, at, [] if self.asks_whole_numbers else phones.pieces(text))
+            else:
+                found = _APPLY[name](found, text, at) if name in _APPLY else found.filter(**{name: text})
         return found
 
     def obstacles(self, notifications: NotificationQuerySet, at: datetime) -> list[str]:
@@ -131,7 +142,7 @@ class Filters:
         return [name for name in names if name in found]
 
 
-NAMES = tuple(field.name for field in fields(Filters))
+NAMES = tuple(field.name for field in fields(Filters) if field.default == "")
 
 
 def _clean(text: str) -> str:
@@ -164,12 +175,12 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
 }
 
 
-def _with_text(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
-    """Those in whose words, subjects, telephone or person's name this text stands, or whose own code it is.
+def _with_text(found: NotificationQuerySet, text: str, at: datetime, pieces: list[str]) -> NotificationQuerySet:
+    """Those in whose words, subjects or person's name this text stands, or one of the pieces in their telephone.
 
-    A whole telephone number is looked for as such: reading every text takes seconds.
+    Or whose own code it is. A whole telephone number is looked for as such: reading every text takes seconds.
     """
-    if set(_whole_numbers(phones.pieces(text))):
+    if _whole_numbers(text):
         return _with_telephone(found, text, at)
     named = WhatsAppSubject.objects.filter(name__in=(text, f"{PARCEL}{text.upper()}", f"{LOT}{text.upper()}"))
     matches = (
@@ -182,7 +193,7 @@ def _with_text(found: NotificationQuerySet, text: str, at: datetime) -> Notifica
         | Q(pk__in=named.values("notification"))
         | Q(provider_message_id=text)
     )
-    for piece in phones.pieces(text):
+    for piece in pieces:
         matches |= Q(phone_number__contains=piece)
     with suppress(ValueError):
         matches |= Q(pk=uuid.UUID(text))
@@ -218,21 +229,16 @@ def _until(found: NotificationQuerySet, text: str, at: datetime) -> Notification
 
 def _with_telephone(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
     """Those to this number, which is read by every office's plan; else those to whose number it belongs as a part."""
-    pieces = phones.pieces(text)
-    if whole := set(_whole_numbers(pieces)):
+    if whole := _whole_numbers(text):
         return found.filter(phone_number__in=whole)
     matches = Q()
-    for piece in pieces:
+    for piece in phones.pieces(text):
         matches |= Q(phone_number__contains=piece)
     return found.filter(matches)
 
 
-def _whole_numbers(pieces: list[str]) -> Iterator[str]:
-    countries = {scope.country for scope in scopes.all_scopes().values()}
-    for piece in pieces:
-        for number, country in ((f"+{piece}", None), *((piece, country) for country in countries)):
-            with suppress(phones.InvalidTelephone):
-                yield phones.to_e164(number, country)
+def _whole_numbers(text: str) -> list[str]:
+    return phones.spellings(text, {scope.country for scope in scopes.all_scopes().values()})
 
 
 def _named(prefix: str, text: str) -> str:
@@ -260,7 +266,6 @@ def _with_code(found: NotificationQuerySet, text: str, at: datetime) -> Notifica
 
 
 _APPLY: dict[str, Callable[[NotificationQuerySet, str, datetime], NotificationQuerySet]] = {
-    "q": _with_text,
     "status": _in_state,
     "period": lambda found, text, at: found.filter(created_at__gte=BEGINNINGS[text](at)),
     "since": lambda found, text, at: found.filter(created_at__gte=_midnight(text)),

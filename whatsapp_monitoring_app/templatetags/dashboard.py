@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django import template
 from django.template.context import Context
@@ -17,7 +18,8 @@ register = template.Library()
 @register.simple_tag(takes_context=True)
 def list_of(context: Context, filters: Filters | None = None, **chosen: str | int) -> str:
     """The address of the list that shows what these filters let pass; `chosen` are named as the filters are."""
-    wanted = replace(filters or Filters(), **{name: str(value) for name, value in chosen.items()})
+    words: dict[str, Any] = {name: str(value) for name, value in chosen.items()}
+    wanted = replace(filters or Filters(), **words)
     address = reverse(f"{context['scope'].office}:whatsapp_monitoring_list")
     return f"{address}?{wanted.write()}"
 

@@ -36,7 +36,7 @@ class CausesView(ScopedMixin):
     template_name = "whatsapp_groups.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        now, filters = timezone.now(), Filters.read(request.GET)
+        now, filters = timezone.now(), Filters.read(request.GET).within(self.office)
         found = causes.groups(self.notifications(), self.office, filters, now)
         of_the_cause = filters.without("status", "error_class", "error_code", "source_app")
         context = self.get_context_data(
