@@ -122,6 +122,8 @@ class FilterForm(forms.Form):
             return _("At most %(count)d characters.") % {"count": LONGEST}
         if isinstance(self.fields[name], AnyChoiceField):
             return _("“%(text)s” is not one of the choices.") % {"text": text}
+        if name == "telephone" and self.filters.asks_whole_numbers:
+            return _("Write the whole number: numbers are hidden in this office, and not searched by a part.")
         return str(_WHY.get(name, _WHY["client"]))
 
     @property
