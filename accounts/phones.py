@@ -61,6 +61,15 @@ def masked(e164: str) -> str:
     return f"{country} {hidden}{rest[-2:]}"
 
 
+def without_number(text: str, e164: str) -> str:
+    """The text with this number hidden, however it is spelt there."""
+    written = for_people(e164)
+    at_home = written.partition(" ")[2]
+    for spelling in filter(None, (written, e164, e164.removeprefix("+"), at_home, at_home.replace(" ", ""))):
+        text = text.replace(spelling, masked(e164))
+    return text
+
+
 def home_zone(e164: str) -> str:
     """The time zone where the number is at home, or "" when it may be of several, or of none."""
     zones = timezone.time_zones_for_number(phonenumbers.parse(e164))

@@ -14,6 +14,7 @@ from accounts import phones
 from accounts.models import User
 from tests import rows
 from tests.test_tenancy import ADMIN_OFFICES, SCREENS, Screen, address, browser_of, notifications, values
+from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import (
     Action,
     Status,
@@ -21,7 +22,10 @@ from whatsapp_monitoring_app.models import (
     WhatsAppAuditEntry,
     WhatsAppNotification,
     WhatsAppOptOut,
+    WhatsAppRetryBatch,
 )
+from whatsapp_monitoring_app.services import changes
+from whatsapp_monitoring_app.services.search import Filters
 from whatsapp_monitoring_app.views import reveals
 
 pytestmark = pytest.mark.django_db
@@ -58,8 +62,8 @@ def reveal(browser: Browser, notification: WhatsAppNotification, **given: str) -
 def test_no_screen_of_an_administration_shows_the_number_of_a_client(
     screen: Screen, values: dict[str, Any], notifications: dict[str, WhatsAppNotification]
 ):
-    answer = browser_of(screen.office).get(address(screen, values, notifications[screen.office]), follow=True)
-    page = answer.content.decode(errors="replace")
+    answer: Any = browser_of(screen.office).get(address(screen, values, notifications[screen.office]), follow=True)
+    page = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode(errors="replace")
 
     assert answer.status_code == 200
     for number in {NUMBER, *(each.phone_number for each in notifications.values())}:
@@ -182,6 +186,59 @@ def test_calls_are_noted_without_a_number_on_the_page(browser: Browser):
 def test_a_message_that_is_not_there_shows_nothing(browser: Browser):
     assert browser.post(url("reveal", uuid.uuid4())).status_code == 404
     assert not WhatsAppAuditEntry.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["monitoring_list", "groups", "retry_failed", "export_create", "changes"])
+@pytest.mark.parametrize("query", [{"q": "761234"}, {"telephone": "761234"}, {"telephone": "+223"}], ids=str)
+def test_a_part_of_a_number_finds_nothing(name: str, query: dict[str, str], browser: Browser):
+    token = str(changes.token(Filters(), scopes.get("admin_mali"), timezone.now()))
+    rows.notification("agent_mali", title="Found out")
+    answer = browser.get(url(name), {**query, "token": token})
+    context = answer.context or {}
+
+    if name == "changes":
+        assert "new message" not in answer.content.decode()
+    if name in ("monitoring_list", "export_create"):
+        assert context["total"] == 0
+    assert not context.get("groups")
+    assert "plan" not in context or context["plan"].matching == 0
+
+
+def test_nothing_is_sent_again_by_a_part_of_a_number(browser: Browser):
+    rows.notification("agent_mali")
+    form = {"request_id": str(uuid.uuid4()), "query": "telephone=761234", "seen": "0", "how": "all"}
+    browser.post(url("retry_failed"), form)
+    assert not WhatsAppRetryBatch.objects.exists()
+
+
+def test_why_a_part_finds_nothing_is_said(browser: Browser):
+    rows.notification("agent_mali")
+    assert "write the telephone in full" in html_of(browser, "monitoring_list", telephone="7612")
+
+
+def test_a_provider_s_id_that_holds_the_number_is_hidden_with_it(browser: Browser):
+    # "22376123456" in base64.
+    wamid = "wamid.HBgLMjIzNzYxMjM0NTYVAgARGBI="
+    notification = rows.notification("agent_mali", provider_message_id=wamid, error_message=f"{wamid} is gone")
+    assert "HBgLMjIz" not in html_of(browser, "attempt_details", notification.pk)
+    reveal(browser, notification)
+    assert "HBgLMjIz" in html_of(browser, "attempt_details", notification.pk)
+
+
+def test_a_number_at_the_edge_of_a_short_text_is_hidden_whole(browser: Browser):
+    rows.notification("agent_mali", message_content=f"{'x' * 60} {NUMBER} and more words")
+    assert "+223761" not in html_of(browser, "monitoring_list")
+
+
+def test_the_pages_of_a_retry_hide_who_has_no_name(browser: Browser):
+    user = User.objects.create_user(NUMBER)
+    owed = rows.notification("agent_mali", user=user, message_content=f"Call {NUMBER}")
+    assert not shows(html_of(browser, "retry", owed.pk))
+    for _number in range(6):
+        rows.notification("agent_mali", user=user, error_class="transient")
+    form = {"request_id": str(uuid.uuid4()), "query": "", "seen": "6", "how": "few"}
+    browser.post(url("retry_failed"), form)
+    assert not shows(html_of(browser, "retry_batch", WhatsAppRetryBatch.objects.get().pk))
 
 
 def test_a_full_number_still_finds_its_messages(browser: Browser):

@@ -201,7 +201,9 @@ def test_a_count_ends_somewhere():
     rows.notification("agent_mali")
     make([1, 2, 3, 4])
 
-    assert paging.count(WhatsAppNotification.objects.all()) == 5
-    assert paging.count(WhatsAppNotification.objects.all(), at_most=5) == 5
-    assert paging.count(WhatsAppNotification.objects.all(), at_most=3) == 4
-    assert paging.count(WhatsAppNotification.objects.none()) == 0
+    all_of_them, nothing = WhatsAppNotification.objects.all(), WhatsAppNotification.objects.none()
+    assert paging.counts(all_of_them, nothing, all_of_them) == [5, 0, 5]
+    assert paging.counts(all_of_them, at_most=5) == [5]
+    assert paging.counts(all_of_them, at_most=3) == [4]
+    assert paging.counts(nothing, nothing) == [0, 0]
+    assert paging.counts(nothing, all_of_them) == [0, 5]

@@ -74,7 +74,7 @@ def test_the_filters_of_the_list_choose_what_is_planned(agent: Browser):
     page = shown(agent, query="?error_class=expired&message_type=delivery")
     assert "All 3 messages matching" in page
     assert "Too old to be sent" in page
-    assert "Type: delivery" in page
+    assert "Type: Arrival in Mali" in page
     assert form_of(page)["query"] == "status=to_handle&error_class=expired&message_type=delivery"
 
 

@@ -309,6 +309,16 @@ def test_causes_are_counted_with_the_provider_s_codes():
     assert found.to_handle == 5
 
 
+def test_what_failed_without_a_reason_is_a_cause_of_its_own():
+    for error_class in ("", ErrorClass.UNKNOWN, ErrorClass.UNKNOWN):
+        owed(Status.FAILED, HOUR, error_class=error_class, error_code="")
+    found = failures.of(WhatsAppNotification.objects.all(), NOW - DAY, NOW)
+
+    assert found.open_causes == [statistics.Cause(ErrorClass.UNKNOWN, 2), statistics.Cause("", 1)]
+    assert found.to_handle == 3
+    assert [(cause.error_class, cause.count) for cause in found.causes] == [("unknown", 2), ("", 1)]
+
+
 def test_who_was_missed_several_times_is_named():
     unlucky, other = (User.objects.create_user(f"+2237000000{number}", last_name=f"N{number}") for number in (1, 2))
     for _ in range(3):

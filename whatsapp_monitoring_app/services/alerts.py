@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists
@@ -129,25 +130,47 @@ class Banner:
 
 
 def banner(scope: Scope, at: datetime) -> Banner:
-    """What this office should know, in two queries while no template holds anything back.
+    """What this office should know, in one query while all is well.
 
     What can be read off the rows is, so that it is true although nobody evaluates any more.
     """
+    senders = _senders(scope)
+    troubles = stops.troubles_of(senders, at)
     visible = WhatsAppNotification.objects.visible_to(scope)
-    # One question instead of three; the system's own sender is always there to carry the other answers.
-    senders = list(
+    return Banner(
+        _quiet_parts(senders, at),
+        troubles.stops,
+        troubles.expiries,
+        template_stops.held(visible) if any(sender.holds for sender in senders) else [],
+        list(_remembered(scope)) if any(sender.has_alerts for sender in senders) else [],
+    )
+
+
+def is_well(scope: Scope, at: datetime) -> bool:
+    """Whether there is nothing that this office should know; in one query."""
+    senders = _senders(scope)
+    troubles = stops.troubles_of(senders, at)
+    held_or_remembered = any(sender.holds or sender.has_alerts for sender in senders)
+    return not (_quiet_parts(senders, at) or troubles.stops or troubles.expiries or held_or_remembered)
+
+
+def _senders(scope: Scope) -> list[Any]:
+    """The senders. One question instead of four: the system's own is always there to carry the other answers."""
+    return list(
         WhatsAppSender.objects.defer("token").annotate(
-            holds=Exists(visible.waiting_for_template()),
+            holds=Exists(WhatsAppNotification.objects.visible_to(scope).waiting_for_template()),
+            has_alerts=Exists(_remembered(scope)),
             worker_at=pulses.last(pulses.Part.WORKER),
             beat_at=pulses.last(pulses.Part.BEAT),
         )
     )
+
+
+def _quiet_parts(senders: list[Any], at: datetime) -> list[Pulse]:
     seen = [(sender.worker_at, sender.beat_at) for sender in senders[:1]] or [(None, None)]
-    troubles = stops.troubles_of(senders, at)
-    return Banner(
-        [pulse for pulse in pulses.of(*seen[0], at).all if not pulse.is_alive],
-        troubles.stops,
-        troubles.expiries,
-        template_stops.held(visible) if any(sender.holds for sender in senders) else [],
-        list(open_ones(scope).exclude(kind__in=SEEN_LIVE)),
-    )
+    return [pulse for pulse in pulses.of(*seen[0], at).all if not pulse.is_alive]
+
+
+def _remembered(scope: Scope) -> AlertQuerySet:
+    """The open alerts about what the rows themselves do not show."""
+    return open_ones(scope).exclude(kind__in=SEEN_LIVE)

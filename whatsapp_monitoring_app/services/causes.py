@@ -23,6 +23,7 @@ from whatsapp_monitoring_app.services import audit, diagnosis, explanations
 from whatsapp_monitoring_app.services.diagnosis import Remedy
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, WITHOUT_REASON, Explanation
 from whatsapp_monitoring_app.services.search import NONE, Filters
+from whatsapp_monitoring_app.services.statistics import cause_label
 
 # A cause that was first seen within this time is new.
 STILL_NEW = timedelta(hours=24)
@@ -77,7 +78,7 @@ class Group:
 
     @property
     def label(self) -> str | Promise:
-        return ErrorClass(self.key.error_class).label if self.key.error_class else _("No reason given")
+        return cause_label(self.key.error_class)
 
     @property
     def others_count(self) -> int:

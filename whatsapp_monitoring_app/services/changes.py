@@ -78,7 +78,7 @@ def since(page: Token | None, filters: Filters, scope: Scope, at: datetime) -> C
 def _counts(filters: Filters, scope: Scope, since: datetime, at: datetime) -> dict[str, int]:
     """How many are newer than this moment, and how many are in each watched state: one query, two indexes."""
     visible = WhatsAppNotification.objects.visible_to(scope).order_by()
-    newer = filters.apply(visible.filter(created_at__gt=since), at).order_by()
+    newer = filters.within(scope).apply(visible.filter(created_at__gt=since), at).order_by()
     watched = visible.filter(status__in=WATCHED, created_at__gt=at - FAILED_SINCE)
     found = newer.annotate(kind=Value(_NEWER, output_field=CharField())).values("kind").annotate(count=Count("*"))
     states = watched.annotate(kind=F("status")).values("kind").annotate(count=Count("*"))

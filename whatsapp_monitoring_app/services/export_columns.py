@@ -6,15 +6,15 @@ from datetime import datetime
 
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import phones, time_zones
 from accounts.models import User
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppNotification
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.services import rendering
+from whatsapp_monitoring_app.services import labels, rendering
 
 # Not get_…_display(), which puts all the choices together anew for each of a hundred thousand rows.
 _STATUSES: dict[str, str | Promise] = dict(Status.choices)
@@ -44,7 +44,12 @@ def columns(scope: Scope, *, with_texts: bool) -> list[Column]:
     place = time_zones.place(timezone.get_current_timezone_name())
     moments = [Column(f"{heading} ({place})", 27, _moment_of(name)) for name, heading in _MOMENTS.items()]
     told_by = Column(_("Told by"), 22, lambda owed: _name(owed.informed_by))
-    return [*words, *moments, told_by, *([Column(_("Text"), 80, _text)] if with_texts else [])]
+    return [
+        *words,
+        *moments,
+        told_by,
+        *([Column(_("Text"), 80, lambda owed: _text(owed, hides))] if with_texts else []),
+    ]
 
 
 def _name(person: User | None) -> str:
@@ -61,13 +66,6 @@ def _office(owed: WhatsAppNotification) -> str:
     return str(scope.label) if scope else owed.source_app
 
 
-def _language(owed: WhatsAppNotification) -> str:
-    try:
-        return str(get_language_info(owed.language)["name_translated"])
-    except KeyError:
-        return owed.language
-
-
 def _cause(owed: WhatsAppNotification) -> str:
     words = _CAUSES.get(owed.error_class) or _CANCEL_REASONS.get(owed.cancel_reason, "")
     return str(words)
@@ -78,8 +76,11 @@ def _subjects(owed: WhatsAppNotification) -> str:
     return ", ".join(names) or owed.subject
 
 
-def _text(owed: WhatsAppNotification) -> str:
-    return _("[secret text, never exported]") if owed.is_secret else rendering.without_link(owed.message_content)
+def _text(owed: WhatsAppNotification, hides: bool) -> str:
+    if owed.is_secret:
+        return _("[secret text, never exported]")
+    text = rendering.without_link(owed.message_content)
+    return phones.without_number(text, owed.phone_number) if hides else text
 
 
 def _moment_of(name: str) -> Value:
@@ -97,9 +98,9 @@ _BEFORE_TELEPHONE: _Words = [
     (gettext_lazy("Person"), 26, lambda owed: _name(owed.user)),
 ]
 _AFTER_TELEPHONE: _Words = [
-    (gettext_lazy("Language"), 12, _language),
-    (gettext_lazy("Type"), 18, lambda owed: owed.message_type),
-    (gettext_lazy("Category"), 18, lambda owed: owed.category),
+    (gettext_lazy("Language"), 12, lambda owed: labels.language_name(owed.language)),
+    (gettext_lazy("Type"), 24, lambda owed: labels.type_label(owed.message_type)),
+    (gettext_lazy("Category"), 24, lambda owed: labels.category_label(owed.category)),
     (gettext_lazy("Title"), 34, lambda owed: owed.title),
     (gettext_lazy("Status"), 22, lambda owed: str(_STATUSES[owed.status])),
     (gettext_lazy("Cause"), 34, _cause),

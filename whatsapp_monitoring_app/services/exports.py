@@ -72,7 +72,7 @@ def may_have_texts(person: User) -> bool:
 def found(filters: Filters, scope: Scope, at: datetime) -> NotificationQuerySet:
     """The messages that a file asked for at this moment tells of: nothing that was created since, newest first."""
     visible = WhatsAppNotification.objects.visible_to(scope).filter(created_at__lte=at)
-    return filters.apply(visible, at).order_by("-created_at", "-code")
+    return filters.within(scope).apply(visible, at).order_by("-created_at", "-code")
 
 
 def count(filters: Filters, scope: Scope, at: datetime) -> int:

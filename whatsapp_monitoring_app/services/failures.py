@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.db.models import CharField, Count, F, Value
 from django.db.models.functions import Cast, Concat, Trim
 
-from whatsapp_monitoring_app.models import ErrorClass, Status
+from whatsapp_monitoring_app.models import Status
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet, is_silent
 from whatsapp_monitoring_app.services import statistics
 from whatsapp_monitoring_app.services.statistics import Cause
@@ -21,11 +21,9 @@ OFTEN = 2
 
 
 @dataclass(frozen=True)
-class CodedCause:
-    """Why messages failed; with how many of them for each code that the provider gave."""
+class CodedCause(Cause):
+    """The same, with how many of them for each code that the provider gave."""
 
-    error_class: ErrorClass
-    count: int
     codes: Sequence[tuple[str, int]]
 
 
@@ -93,9 +91,9 @@ def _tally(rows: NotificationQuerySet, sort: str, **names: Any) -> Any:
 
 def _causes(rows: Iterable[Any]) -> list[CodedCause]:
     """The most frequent cause first, and so are its codes."""
-    codes: dict[ErrorClass, dict[str, int]] = {}
+    codes: dict[str, dict[str, int]] = {}
     for row in rows:
-        codes.setdefault(ErrorClass(row["first"] or ErrorClass.UNKNOWN), {})[row["second"]] = row["count"]
+        codes.setdefault(row["first"], {})[row["second"]] = row["count"]
     causes = [
         CodedCause(error_class, sum(counts.values()), sorted(counts.items(), key=lambda item: (-item[1], item[0])))
         for error_class, counts in codes.items()

@@ -1,8 +1,9 @@
-"""The types and categories of messages in human words."""
+"""The types, categories and languages of messages in human words."""
 
 from collections.abc import Mapping
 
 from django.utils.functional import Promise
+from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 TYPES: Mapping[str, Promise] = {
@@ -20,6 +21,7 @@ TYPES: Mapping[str, Promise] = {
     "promotion": _("Offer"),
     "opt_out_confirmation": _("Confirmation of a STOP"),
     "sender_test": _("Test of a sender"),
+    "alert": _("Alert"),
 }
 CATEGORIES: Mapping[str, Promise] = {
     "general": _("General"),
@@ -30,6 +32,7 @@ CATEGORIES: Mapping[str, Promise] = {
     "pickup": _("Parcels to fetch or fetched"),
     "preferences": _("Clients’ preferences"),
     "test": _("Tests"),
+    "alert": _("Alerts"),
 }
 
 
@@ -41,6 +44,14 @@ def type_label(value: str) -> str:
 def category_label(value: str) -> str:
     """What a category is called; a category that nobody has named, as it can be read."""
     return str(CATEGORIES.get(value) or _readable(value))
+
+
+def language_name(code: str) -> str:
+    """What a language is called in the reader's; its code where nobody has named it."""
+    try:
+        return str(get_language_info(code)["name_translated"])
+    except KeyError:
+        return code
 
 
 def _readable(value: str) -> str:

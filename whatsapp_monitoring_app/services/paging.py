@@ -3,13 +3,14 @@
 A page costs the same however far down it is, and shows neither twice nor never what moves while new rows arrive.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, Value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # More than these are not counted: a page says “10 000+”.
@@ -100,6 +101,11 @@ def _page(order: Order, rows: Sequence[Any], *, has_newer: bool, has_older: bool
     )
 
 
-def count(found: QuerySet[Any], at_most: int = COUNTED_AT_MOST) -> int:
-    """How many there are; one more than `at_most` when there are more than that."""
-    return found.order_by().values("pk")[: at_most + 1].count()
+def counts(*found: QuerySet[Any], at_most: int = COUNTED_AT_MOST) -> list[int]:
+    """How many each of these are, in one query; one more than `at_most` where there are more than that."""
+    rows = [
+        each.order_by().annotate(place=Value(place)).values_list("place")[: at_most + 1]
+        for place, each in enumerate(found)
+    ]
+    places = Counter(place for (place,) in rows[0].union(*rows[1:], all=True))
+    return [places[place] for place in range(len(found))]

@@ -1,19 +1,16 @@
-"""What waits for each sender, and whether those who work on it are alive, for the people who watch over the whole."""
+"""What waits for each sender, for the people who watch over the whole."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, OuterRef, Q, Subquery
 
-from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppPulse, WhatsAppSender
+from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.services import pacing, routing, senders
 from whatsapp_monitoring_app.services.senders import Overview
-
-# Beat asks for something every minute; without a word for this long, somebody should look.
-SILENT_AFTER = timedelta(minutes=3)
 
 
 @dataclass(frozen=True)
@@ -48,15 +45,6 @@ class Queue:
     @property
     def speed_percent(self) -> int:
         return round(100 * pacing.ramp(self.sender, self.overview.at))
-
-
-@dataclass(frozen=True)
-class Sign:
-    """When a part of the system was last known to live; None when it has never said anything."""
-
-    part: WhatsAppPulse.Part
-    at: datetime | None
-    is_silent: bool
 
 
 def queues(at: datetime) -> list[Queue]:
@@ -123,12 +111,3 @@ def _last_accepted() -> dict[int, datetime | None]:
     theirs = WhatsAppNotification.objects.filter(sender=OuterRef("pk"), sent_at__isnull=False).order_by("-sent_at")
     found = WhatsAppSender.objects.annotate(last=Subquery(theirs.values("sent_at")[:1]))
     return dict(found.values_list("pk", "last"))
-
-
-def signs(at: datetime) -> list[Sign]:
-    """The signs of life of each part, in one query."""
-    heard = dict(WhatsAppPulse.objects.values_list("part", "at"))
-    return [
-        Sign(part, heard.get(part), heard.get(part) is None or at - heard[part] > SILENT_AFTER)
-        for part in WhatsAppPulse.Part
-    ]

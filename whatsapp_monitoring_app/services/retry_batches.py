@@ -45,7 +45,7 @@ class Order:
 
     def notifications(self, at: datetime) -> NotificationQuerySet:
         """What the filters find among what this office may see."""
-        return self.filters.apply(WhatsAppNotification.objects.visible_to(self.scope), at)
+        return self.filters.within(self.scope).apply(WhatsAppNotification.objects.visible_to(self.scope), at)
 
 
 def exists(order: Order) -> bool:
@@ -62,7 +62,7 @@ def create(order: Order, at: datetime) -> tuple[WhatsAppRetryBatch, bool]:
     batch, is_new = WhatsAppRetryBatch.objects.get_or_create(request_id=order.key, defaults=_facts(order, at))
     if not is_new:
         return batch, False
-    batch.total = _write_items(batch, order, at)
+    batch.total = _write_items(batch, order, at) if batch.total else 0
     if not batch.total:
         raise NothingToSend
     batch.state = State.CANARY if order.tries_few_first and batch.total > CANARY else State.RUNNING

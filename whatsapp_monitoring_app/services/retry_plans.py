@@ -10,7 +10,7 @@ from django.db.models import Case, Count, F, IntegerField, Min, Value, When
 from django.db.models.functions import Left
 
 from accounts.models import User
-from whatsapp_monitoring_app.models import ErrorClass, WhatsAppSender
+from whatsapp_monitoring_app.models import WhatsAppSender
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.services import circuit, pacing, quiet_hours, retry_reasons, routing
 from whatsapp_monitoring_app.services.retry_reasons import Reason
@@ -109,9 +109,9 @@ def _groups(rows: Any) -> Any:
 
 
 def _causes(groups: Iterable[Mapping[str, Any]]) -> list[Cause]:
-    counts = Counter[ErrorClass]()
+    counts = Counter[str]()
     for group in groups:
-        counts[ErrorClass(group["error_class"] or ErrorClass.UNKNOWN)] += group["count"]
+        counts[group["error_class"]] += group["count"]
     return [Cause(error_class, count) for error_class, count in counts.most_common()]
 
 

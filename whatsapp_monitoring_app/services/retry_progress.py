@@ -10,7 +10,6 @@ from django.db.models import Case, Count, F, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models import (
-    ErrorClass,
     Status,
     Trigger,
     WhatsAppRetryBatch,
@@ -75,12 +74,12 @@ class Progress:
 def of(items: models.QuerySet[WhatsAppRetryItem], at: datetime) -> Progress:
     """How far these items are, in one query."""
     rows = items.order_by().annotate(stage=_stage(at), cause=F("notification__error_class"))
-    counts, failed, refused = Counter[Stage](), Counter[ErrorClass](), Counter[Reason]()
+    counts, failed, refused = Counter[Stage](), Counter[str](), Counter[Reason]()
     for row in rows.values("stage", "refusal", "cause").annotate(count=Count("pk")):
         stage = Stage(row["stage"])
         counts[stage] += row["count"]
         if stage == Stage.FAILED:
-            failed[ErrorClass(row["cause"] or ErrorClass.UNKNOWN)] += row["count"]
+            failed[row["cause"]] += row["count"]
         elif stage == Stage.REFUSED:
             refused[Reason(row["refusal"])] += row["count"]
     return Progress(counts, [Cause(cause, count) for cause, count in failed.most_common()], refused.most_common())

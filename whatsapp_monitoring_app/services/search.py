@@ -66,15 +66,14 @@ class Filters:
     priority: str = ""
     language: str = ""
     attempts: str = ""  # at least so many
-
-    # No filter, and in no address: a part of a number finds nothing, for it would let hidden digits be guessed.
-    asks_whole_numbers: bool = field(default=False, compare=False)
+    # Where an office sees no numbers, a part of one finds nothing: counting what is found would tell its digits.
+    hides_numbers: bool = field(default=False, compare=False)
 
     @classmethod
     def read(cls, query: str | Mapping[str, str]) -> Self:
         """The filters of an address's query; what is none of them is left out."""
         values = QueryDict(query) if isinstance(query, str) else query
-        texts: dict[str, Any] = {name: _clean(values.get(name) or "") for name in NAMES}
+        texts: Any = {name: _clean(values.get(name) or "") for name in NAMES}
         return cls(**texts)
 
     def write(self) -> str:
@@ -85,13 +84,13 @@ class Filters:
 
     def without(self, *names: str) -> Self:
         """The same filters, apart from these."""
-        nothing: dict[str, Any] = dict.fromkeys(names, "")
+        nothing: Any = dict.fromkeys(names, "")
         return replace(self, **nothing)
 
     def within(self, scope: Scope) -> Self:
-        """The same filters as this office may use them: who sees one office chooses none, and hidden stays hidden."""
-        allowed = self if scope.sees_every_office else self.without("source_app")
-        return replace(allowed, asks_whole_numbers=scope.masks_numbers)
+        """The same filters as this office may use them: who sees one office chooses none."""
+        own = self if scope.sees_every_office else self.without("source_app")
+        return replace(own, hides_numbers=scope.masks_numbers)
 
     def chosen(self) -> Iterator[tuple[str, str]]:
         """The name and the text of each filter that filters."""
@@ -109,8 +108,8 @@ class Filters:
     def _understands(self, name: str, text: str) -> bool:
         if len(text) > LONGEST or (name in _CHECKS and not _CHECKS[name](text)):
             return False
-        if name == "telephone" and self.asks_whole_numbers and not _whole_numbers(text):
-            return False
+        if name == "telephone" and self.hides_numbers:
+            return any(_whole_numbers(phones.pieces(text)))
         return name != "until" or not _is_day(self.since) or self.since <= text
 
     def apply(self, notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
@@ -121,12 +120,9 @@ class Filters:
         """
         if self.misread:
             return notifications.none()
-        found = notifications
+        found, steps = notifications, _APPLY | _WITHOUT_DIGITS if self.hides_numbers else _APPLY
         for name, text in self.chosen():
-            if name == "q":
-                found = _with_text(found, text, at, [] if self.asks_whole_numbers else phones.pieces(text))
-            else:
-                found = _APPLY[name](found, text, at) if name in _APPLY else found.filter(**{name: text})
+            found = steps[name](found, text, at) if name in steps else found.filter(**{name: text})
         return found
 
     def obstacles(self, notifications: NotificationQuerySet, at: datetime) -> list[str]:
@@ -142,7 +138,7 @@ class Filters:
         return [name for name in names if name in found]
 
 
-NAMES = tuple(field.name for field in fields(Filters) if field.default == "")
+NAMES = tuple(each.name for each in fields(Filters) if each.name != "hides_numbers")
 
 
 def _clean(text: str) -> str:
@@ -175,13 +171,27 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
 }
 
 
-def _with_text(found: NotificationQuerySet, text: str, at: datetime, pieces: list[str]) -> NotificationQuerySet:
-    """Those in whose words, subjects or person's name this text stands, or one of the pieces in their telephone.
+def _with_text(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
+    """Those in whose words, subjects, telephone or person's name this text stands, or whose own code it is.
 
-    Or whose own code it is. A whole telephone number is looked for as such: reading every text takes seconds.
+    A whole telephone number is looked for as such: reading every text takes seconds.
     """
-    if _whole_numbers(text):
+    if any(_whole_numbers(phones.pieces(text))):
         return _with_telephone(found, text, at)
+    matches = _has_words(text)
+    for piece in phones.pieces(text):
+        matches |= Q(phone_number__contains=piece)
+    return found.filter(matches)
+
+
+def _with_text_or_whole_number(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
+    """The same, without what only a part of a telephone would find."""
+    if any(_whole_numbers(phones.pieces(text))):
+        return _with_telephone(found, text, at)
+    return found.filter(_has_words(text))
+
+
+def _has_words(text: str) -> Q:
     named = WhatsAppSubject.objects.filter(name__in=(text, f"{PARCEL}{text.upper()}", f"{LOT}{text.upper()}"))
     matches = (
         Q(title__icontains=text)
@@ -193,11 +203,9 @@ def _with_text(found: NotificationQuerySet, text: str, at: datetime, pieces: lis
         | Q(pk__in=named.values("notification"))
         | Q(provider_message_id=text)
     )
-    for piece in pieces:
-        matches |= Q(phone_number__contains=piece)
     with suppress(ValueError):
         matches |= Q(pk=uuid.UUID(text))
-    return found.filter(matches)
+    return matches
 
 
 def _in_state(found: NotificationQuerySet, status: str, at: datetime) -> NotificationQuerySet:
@@ -229,16 +237,21 @@ def _until(found: NotificationQuerySet, text: str, at: datetime) -> Notification
 
 def _with_telephone(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
     """Those to this number, which is read by every office's plan; else those to whose number it belongs as a part."""
-    if whole := _whole_numbers(text):
+    pieces = phones.pieces(text)
+    if whole := set(_whole_numbers(pieces)):
         return found.filter(phone_number__in=whole)
     matches = Q()
-    for piece in phones.pieces(text):
+    for piece in pieces:
         matches |= Q(phone_number__contains=piece)
     return found.filter(matches)
 
 
-def _whole_numbers(text: str) -> list[str]:
-    return phones.spellings(text, {scope.country for scope in scopes.all_scopes().values()})
+def _whole_numbers(pieces: list[str]) -> Iterator[str]:
+    countries = {scope.country for scope in scopes.all_scopes().values()}
+    for piece in pieces:
+        for number, country in ((f"+{piece}", None), *((piece, country) for country in countries)):
+            with suppress(phones.InvalidTelephone):
+                yield phones.to_e164(number, country)
 
 
 def _named(prefix: str, text: str) -> str:
@@ -266,6 +279,7 @@ def _with_code(found: NotificationQuerySet, text: str, at: datetime) -> Notifica
 
 
 _APPLY: dict[str, Callable[[NotificationQuerySet, str, datetime], NotificationQuerySet]] = {
+    "q": _with_text,
     "status": _in_state,
     "period": lambda found, text, at: found.filter(created_at__gte=BEGINNINGS[text](at)),
     "since": lambda found, text, at: found.filter(created_at__gte=_midnight(text)),
@@ -279,3 +293,4 @@ _APPLY: dict[str, Callable[[NotificationQuerySet, str, datetime], NotificationQu
     "lot": _of_lot,
     "attempts": lambda found, text, at: found.filter(attempt_count__gte=int(text)),
 }
+_WITHOUT_DIGITS = {"q": _with_text_or_whole_number}

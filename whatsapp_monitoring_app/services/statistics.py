@@ -6,6 +6,8 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models import ErrorClass, Status
 from whatsapp_monitoring_app.models.notification_queries import (
@@ -90,14 +92,19 @@ def home(notifications: NotificationQuerySet, at: datetime) -> Home:
 
 @dataclass(frozen=True)
 class Cause:
-    error_class: ErrorClass
+    """How many messages failed for one cause; `error_class` is "" where nothing was said."""
+
+    error_class: str
     count: int
 
+    @property
+    def label(self) -> str | Promise:
+        return cause_label(self.error_class)
 
-def causes(notifications: NotificationQuerySet) -> list[Cause]:
-    """Why notifications failed, the most frequent cause first."""
-    rows = notifications.failed().order_by().values("error_class").annotate(count=Count("pk")).order_by("-count")
-    return [Cause(ErrorClass(row["error_class"] or ErrorClass.UNKNOWN), row["count"]) for row in rows]
+
+def cause_label(error_class: str) -> str | Promise:
+    """What a cause is called, and that there is none."""
+    return ErrorClass(error_class).label if error_class else _("No reason given")
 
 
 def to_handle(notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:

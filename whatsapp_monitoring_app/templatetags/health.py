@@ -18,8 +18,10 @@ register = template.Library()
 @register.inclusion_tag("whatsapp_monitoring_app/_health.html", takes_context=True)
 def health_banner(context: Context, *, compact: bool = False) -> dict[str, Any]:
     """One line per trouble, of the page's office; `compact`: a single line, and nothing while all is well."""
-    scope = context["scope"]
-    return {"scope": scope, "health": alerts.banner(scope, timezone.now()), "compact": compact}
+    scope, now = context["scope"], timezone.now()
+    if compact:
+        return {"scope": scope, "is_well": alerts.is_well(scope, now), "compact": True}
+    return {"scope": scope, "health": alerts.banner(scope, now), "compact": False}
 
 
 @register.simple_tag

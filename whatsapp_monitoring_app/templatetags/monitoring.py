@@ -1,6 +1,6 @@
 """What the screens need beyond Django's own tags: numbers, names and links as people read them."""
 
-from contextlib import suppress
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,8 +12,8 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language_info, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts import phones, time_zones
 from accounts.models import User
@@ -33,12 +33,14 @@ from whatsapp_monitoring_app.services import explanations, labels, paging, quiet
 from whatsapp_monitoring_app.services.announcements import Reconciliation
 from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
 from whatsapp_monitoring_app.services.causes import State
-from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation
+from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, WITHOUT_REASON, Explanation
 from whatsapp_monitoring_app.services.retry_reasons import Reason
 from whatsapp_monitoring_app.views.reveals import hidden_again_at
 
 register = template.Library()
 
+# Meta's id of a message holds its person's number in base64.
+WITH_A_NUMBER = re.compile(r"(wamid\.)[\w+/=-]+")
 # A page that shows an older announcement does not wait for its last receipts: some telephones stay off.
 STILL_NEW = timedelta(hours=1)
 
@@ -69,16 +71,9 @@ def name_of(context: Context, user: User | None) -> str | SafeString:
 def without_number(context: Context, text: str, *numbers: str) -> str:
     """A provider's words, or ours, without these numbers (E.164) where the page hides them."""
     if _hides(context):
+        text = WITH_A_NUMBER.sub(r"\1•••", str(text))
         for e164 in filter(None, numbers):
-            text = _masked_in(text, e164)
-    return text
-
-
-def _masked_in(text: str, e164: str) -> str:
-    written = phones.for_people(e164)
-    at_home = written.partition(" ")[2]
-    for spelling in filter(None, (written, e164, e164.removeprefix("+"), at_home, at_home.replace(" ", ""))):
-        text = text.replace(spelling, phones.masked(e164))
+            text = phones.without_number(text, e164)
     return text
 
 
@@ -247,7 +242,7 @@ def office_label(office: str) -> str | Promise:
 @register.filter
 def explained(error_class: str) -> Explanation:
     """What a cause means and what to do about it."""
-    return EXPLANATIONS[ErrorClass(error_class)]
+    return EXPLANATIONS[ErrorClass(error_class)] if error_class else WITHOUT_REASON
 
 
 @register.simple_tag
@@ -310,9 +305,7 @@ def counted(count: int) -> str:
 @register.filter
 def language_name(code: str) -> str:
     """What a language is called in the reader's; its code where nobody has named it."""
-    with suppress(KeyError):
-        return str(get_language_info(code)["name_translated"])
-    return code
+    return labels.language_name(code)
 
 
 @register.simple_tag

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from whatsapp_monitoring_app.services import administration, queues
+from whatsapp_monitoring_app.services import administration, pulses, queues
 from whatsapp_monitoring_app.views.scoped import EveryOfficeMixin
 
 
@@ -31,6 +31,6 @@ class QueuesView(EveryOfficeMixin):
     def get(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
         context = self.get_context_data(
-            title=_("Circuits and queues"), queues=queues.queues(now), signs=queues.signs(now), at=now
+            title=_("Circuits and queues"), queues=queues.queues(now), pulses=pulses.look(now), at=now
         )
         return self.render_to_response(context)

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import get_language_info, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.services.labels import category_label, type_label
+from whatsapp_monitoring_app.services.labels import category_label, language_name, type_label
 from whatsapp_monitoring_app.services.search import NONE, Filters
 
 Words = str | Promise
@@ -107,14 +107,6 @@ def _in_words(name: str, text: str) -> str:
 def _office(text: str) -> Words:
     scope = scopes.all_scopes().get(text)
     return scope.label if scope else text
-
-
-def language_name(code: str) -> str:
-    """What a language is called in the reader's; its code where nobody has named it."""
-    try:
-        return str(get_language_info(code)["name_translated"])
-    except KeyError:
-        return code
 
 
 def _day(text: str) -> str:

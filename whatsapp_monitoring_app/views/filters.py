@@ -10,6 +10,7 @@ from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services.filter_choices import FilterChoices
+from whatsapp_monitoring_app.services.labels import language_name
 from whatsapp_monitoring_app.services.search import LONGEST, NAMES, Filters
 from whatsapp_monitoring_app.views import filter_words
 from whatsapp_monitoring_app.views.filter_words import (
@@ -19,7 +20,6 @@ from whatsapp_monitoring_app.views.filter_words import (
     PERIODS,
     PRIORITIES,
     Chip,
-    language_name,
 )
 
 EVERYTHING = ("", gettext_lazy("All"))
@@ -120,10 +120,10 @@ class FilterForm(forms.Form):
         text = getattr(self.filters, name)
         if len(text) > LONGEST:
             return _("At most %(count)d characters.") % {"count": LONGEST}
+        if name == "telephone" and self.filters.hides_numbers:
+            return _("Numbers are hidden here: write the telephone in full.")
         if isinstance(self.fields[name], AnyChoiceField):
             return _("“%(text)s” is not one of the choices.") % {"text": text}
-        if name == "telephone" and self.filters.asks_whole_numbers:
-            return _("Write the whole number: numbers are hidden in this office, and not searched by a part.")
         return str(_WHY.get(name, _WHY["client"]))
 
     @property

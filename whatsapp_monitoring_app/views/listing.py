@@ -28,6 +28,7 @@ class NotificationListView(ScopedMixin):
         filters = Filters.read(request.GET).within(self.office)
         found = filters.apply(visible, now)
         page = paging.page(found.select_related("user"), request.GET, ROWS_PER_PAGE)
+        total, failed_count = _counts(filters, found, page)
         form = FilterForm(filters, filter_choices.of(visible), self.office, page[0] if page else None)
         form.is_valid()
         context = self.get_context_data(
@@ -35,18 +36,23 @@ class NotificationListView(ScopedMixin):
             form=form,
             page=page,
             query=filters.write(),
-            total=len(page) if page.is_only else paging.count(found),
-            failed_count=_failed_count(filters, found),
+            total=total,
+            failed_count=failed_count,
             views=saved_views.listed(self.office, self.person, visible, now),
             obstacles=[] if page else list(_obstacles(form, visible, now)),
         )
         return self.render_to_response(context)
 
 
-def _failed_count(filters: Filters, found: NotificationQuerySet) -> int:
-    """How many of these could be sent again."""
+def _counts(filters: Filters, found: NotificationQuerySet, page: paging.Page) -> list[int]:
+    """How many these are, and how many of them could be sent again."""
+    if not page:
+        return [0, 0]
     can_have_failed = filters.status in ("", "to_handle", Status.FAILED)
-    return paging.count(found.to_retry()) if can_have_failed else 0
+    failed = found.to_retry() if can_have_failed else found.none()
+    if page.is_only:
+        return [len(page), *paging.counts(failed)]
+    return paging.counts(found, failed)
 
 
 def _obstacles(form: FilterForm, visible: NotificationQuerySet, at: datetime) -> Iterator[Chip]:

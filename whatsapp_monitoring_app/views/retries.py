@@ -15,7 +15,6 @@ from django.utils.translation import ngettext
 
 from whatsapp_monitoring_app import tasks
 from whatsapp_monitoring_app.models import Action, WhatsAppNotification
-from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import audit, quiet_hours, retries, retry_batches, retry_plans, retry_progress
 from whatsapp_monitoring_app.services.retry_reasons import DOUBTS, Reason
 from whatsapp_monitoring_app.services.search import Filters
@@ -62,7 +61,7 @@ class RetryView(ScopedMixin):
         except retries.NotRetryable as refusal:
             return self._refuse(code, str(refusal))
         tasks.ring_after_commit(notification)
-        messages.success(request, _when_it_leaves(notification))
+        messages.info(request, _when_it_leaves(notification))
         return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
 
     def _refuse(self, code: uuid.UUID, why: str) -> HttpResponse:
@@ -97,14 +96,14 @@ class RetryFailedView(ScopedMixin):
     template_name = "whatsapp_retry_failed.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self._show(_filters(request.GET.urlencode(), self.office), confirms_old=bool(request.GET.get("stale")))
+        return self._show(self._filters(request.GET.urlencode()), confirms_old=bool(request.GET.get("stale")))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if "request_id" not in request.POST:
             return self._retry_everything()
         form = OrderForm(request.POST)
         if not form.is_valid():
-            return self._show(_filters(request.POST.get("query", ""), self.office), status=422)
+            return self._show(self._filters(request.POST.get("query", "")), status=422)
         order = self._order(form, tries_few_first=request.POST.get("how") != "all")
         if self._has_moved(order, form.cleaned_data["seen"]):
             warning = _("The number of messages has changed since you looked. Look again before you decide.")
@@ -116,11 +115,16 @@ class RetryFailedView(ScopedMixin):
             return redirect(f"{self.office.office}:whatsapp_monitoring")
         return redirect(f"{self.office.office}:whatsapp_retry_batch", code=batch.pk)
 
+    def _filters(self, query: str) -> Filters:
+        """The filters of the list; without a status, what is to be handled."""
+        filters = Filters.read(query).within(self.office)
+        return filters if filters.status else replace(filters, status="to_handle")
+
     def _order(self, form: OrderForm, *, tries_few_first: bool) -> retry_batches.Order:
         return retry_batches.Order(
             scope=self.office,
             person=self.person,
-            filters=_filters(form.cleaned_data["query"], self.office),
+            filters=self._filters(form.cleaned_data["query"]),
             request_id=form.cleaned_data["request_id"],
             confirmed=_confirmed(confirms_old=form.cleaned_data["stale"]),
             tries_few_first=tries_few_first,
@@ -168,7 +172,7 @@ class RetryFailedView(ScopedMixin):
             "%(count)d messages are queued for a new attempt.",
             progress.total,
         )
-        messages.success(self.request, text % {"count": progress.total})
+        messages.info(self.request, text % {"count": progress.total})
         asleep = progress.counts.get(retry_progress.Stage.ASLEEP, 0)
         if asleep:
             text = ngettext(
@@ -177,12 +181,6 @@ class RetryFailedView(ScopedMixin):
                 asleep,
             )
             messages.info(self.request, text % {"count": asleep})
-
-
-def _filters(query: str, scope: Scope) -> Filters:
-    """The filters of the list, as this office may use them; without a status, what is to be handled."""
-    filters = Filters.read(query).within(scope)
-    return filters if filters.status else replace(filters, status="to_handle")
 
 
 def _confirmed(*, confirms_old: bool) -> frozenset[Reason]:

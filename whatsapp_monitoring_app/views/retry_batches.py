@@ -82,7 +82,7 @@ class RunView(BatchMixin):
         if not retry_batches.let_run(batch, self.by, timezone.now()):
             return self.too_late(batch)
         tasks.after_commit(tasks.run_whatsapp_retry_batch, str(code))
-        messages.success(request, _("The messages are being sent again."))
+        messages.info(request, _("The messages are being sent again."))
         return self.back_to(code)
 
 
