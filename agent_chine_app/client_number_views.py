@@ -54,7 +54,10 @@ class ClientNumberView(ClientMixin):
         again = self._again(client, old, message)
         at = timezone.now()
         if again is None or client_corrections.missed(client, old, at).exists():
+            if again is not None:
+                messages.success(self.request, _("The message is sent again to the new number."))
             return self.to_what_was_missed(client, old)
+        messages.success(self.request, _("The message is sent again to the new number. Its result will show here."))
         return redirect(f"{self.office.office}:whatsapp_attempt_details", code=again.pk)
 
     def _again(self, client: Client, old: str, message: uuid.UUID | None) -> WhatsAppNotification | None:
@@ -67,10 +70,6 @@ class ClientNumberView(ClientMixin):
         ring_for_all_after_commit(said.new)
         for refusal in said.refusals:
             messages.error(self.request, refusal)
-        if said.new:
-            messages.success(
-                self.request, _("The message is sent again to the new number. Its result will show here.")
-            )
         return said.new[0] if said.new else None
 
     def _show(self, client: Client, form: OtherNumberForm, status: int = 200) -> HttpResponse:

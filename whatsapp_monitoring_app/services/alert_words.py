@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import AlertKind, ErrorClass, WhatsAppAlert
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.services.explanations import EXPLANATIONS
+from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, Explanation, Owner
 from whatsapp_monitoring_app.services.pulses import Life, Pulse
 from whatsapp_monitoring_app.services.search import Filters
 
@@ -80,7 +80,15 @@ def _circuit_open(facts: dict[str, Any], office: str, scope: Scope) -> Words:
         "The sender %(names)s is stopped.", "The senders %(names)s are stopped.", len(facts["senders"])
     )
     explanation = EXPLANATIONS[ErrorClass(facts["error_class"])]
-    return Words(f"{sentence % names} {explanation.meaning}", str(explanation.advice), *_sender_page(facts, scope))
+    advice = on_a_stop(explanation, scope)
+    return Words(f"{sentence % names} {explanation.meaning}", advice, *_sender_page(facts, scope))
+
+
+def on_a_stop(explanation: Explanation, scope: Scope) -> str:
+    """What people of this office do about a sender that is stopped so."""
+    if scope.sees_every_office and explanation.owner is Owner.ADMINISTRATOR:
+        return _("It needs a new token, or what its provider asks for. What waits leaves by itself afterwards.")
+    return str(explanation.advice)
 
 
 def _token_expiry(facts: dict[str, Any], office: str, scope: Scope) -> Words:

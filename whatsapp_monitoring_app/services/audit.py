@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from whatsapp_monitoring_app.models import Action, WhatsAppAuditEntry
+from whatsapp_monitoring_app import scopes
+from whatsapp_monitoring_app.models import Action, AlertKind, ErrorClass, WhatsAppAuditEntry
 from whatsapp_monitoring_app.models.audit import AuditQuerySet
 from whatsapp_monitoring_app.scopes import Scope
 
@@ -24,6 +25,7 @@ RIGHT_PERSON = "right_person"
 NEW = "new"
 DELETED = "deleted"
 RESUMED = "resumed"
+REOPENED = "reopened"
 IN_WORDS: dict[str, Promise] = {
     ADDRESSEE: gettext_lazy("Somebody of this announcement"),
     ANNOUNCEMENT: gettext_lazy("What failed of this announcement"),
@@ -32,6 +34,8 @@ IN_WORDS: dict[str, Promise] = {
     NEW: gettext_lazy("New"),
     DELETED: gettext_lazy("Name deleted"),
     RESUMED: gettext_lazy("Used again"),
+    REOPENED: gettext_lazy("Taken back"),
+    **{kind.value: kind.label for kind in AlertKind},
 }
 # Where to look at what is no message.
 PAGES = {
@@ -77,12 +81,21 @@ class Entry:
     @property
     def target(self) -> str:
         """On what it was done, where no page shows that."""
+        if self.row.action == Action.CAUSE_HANDLED:
+            return _cause_in_words(self.row.target)
         of_client = self.row.target.removeprefix(CLIENT)
         return self.row.target if of_client == self.row.target else _("Client no. %(number)s") % {"number": of_client}
 
     @property
     def detail(self) -> str | Promise:
         return IN_WORDS.get(self.row.detail, self.row.detail)
+
+
+def _cause_in_words(target: str) -> str:
+    """An office, a class of errors and a code, each as people call it."""
+    offices = {name: scope.label for name, scope in scopes.all_scopes().items()}
+    labels: dict[str, Any] = {**offices, **dict(ErrorClass.choices)}
+    return " · ".join(str(labels.get(word, word)) for word in target.split())
 
 
 @dataclass(frozen=True)

@@ -245,7 +245,7 @@ def reopen(key: Key, person: User, scope: Scope, at: datetime) -> bool:
     """Take the mark away; False when there was none."""
     deleted, _rows = WhatsAppCauseMark.objects.filter(_of_key(key)).delete()
     if deleted:
-        audit.note(Action.CAUSE_HANDLED, person, scope, at, target=_words(key), detail="reopened")
+        audit.note(Action.CAUSE_HANDLED, person, scope, at, target=_words(key), detail=audit.REOPENED)
     return bool(deleted)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import User
 from whatsapp_monitoring_app.models import Action, WhatsAppNotification, WhatsAppRetryBatch, WhatsAppRetryItem
@@ -69,7 +71,8 @@ def create(order: Order, at: datetime) -> tuple[WhatsAppRetryBatch, bool]:
     batch.save(update_fields=["total", "state"])
     if batch.state == State.CANARY:
         _choose_canary(batch)
-    audit.note(Action.BATCH_CREATE, order.person, order.scope, at, target=batch.pk, detail=f"{batch.total} messages")
+    detail = ngettext("%(count)d message", "%(count)d messages", batch.total) % {"count": batch.total}
+    audit.note(Action.BATCH_CREATE, order.person, order.scope, at, target=batch.pk, detail=detail)
     return batch, True
 
 
@@ -156,7 +159,7 @@ def _decide(batch: WhatsAppRetryBatch, action: Action, to: WhatsAppRetryBatch.St
     moved = origins.update(state=to, claimed_until=None, finished_at=finished_at)
     if moved:
         left = WhatsAppRetryItem.objects.open().filter(batch=batch).count()
-        detail = f"{left} of {batch.total} not queued yet"
+        detail = _("%(left)d of %(total)d not queued yet") % {"left": left, "total": batch.total}
         audit.note(action, by.person, by.scope, at, target=batch.pk, detail=detail)
     batch.refresh_from_db()
     return bool(moved)

@@ -11,6 +11,7 @@ from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import alert_words, alerts
 from whatsapp_monitoring_app.services.alert_words import Words
 from whatsapp_monitoring_app.services.pulses import Pulse
+from whatsapp_monitoring_app.services.stops import Stop
 
 register = template.Library()
 
@@ -34,6 +35,12 @@ def alert_words_for(alert: WhatsAppAlert, scope: Scope) -> Words:
 def silence_words_for(pulse: Pulse, scope: Scope) -> Words:
     """What people of this office are told of a part that gives no sign of life."""
     return alert_words.of_silence(pulse, scope)
+
+
+@register.simple_tag
+def advice_on_stop(stop: Stop, scope: Scope) -> str:
+    """What people of this office do about a sender that is stopped."""
+    return alert_words.on_a_stop(stop.explanation, scope)
 
 
 @register.filter

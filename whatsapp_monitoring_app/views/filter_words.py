@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status
@@ -85,7 +85,7 @@ def chips(filters: Filters, client: str = "") -> list[Chip]:
         Chip(
             name,
             str(LABELS[name]),
-            f"“{text}”" if name in misread else known.get(name) or _in_words(name, text),
+            gettext("“%(text)s”") % {"text": text} if name in misread else known.get(name) or _in_words(name, text),
             filters.without(name).write(),
             name in misread,
         )
@@ -119,7 +119,7 @@ def _one_of(choices: list[tuple[str, Words]]) -> Callable[[str], Words]:
 
 
 _WORDS: Mapping[str, Callable[[str], Words]] = {
-    "q": lambda text: f"“{text}”",
+    "q": lambda text: gettext("“%(text)s”") % {"text": text},
     "status": _one_of([*GROUPS, *Status.choices]),
     "period": _one_of(PERIODS),
     "since": _day,

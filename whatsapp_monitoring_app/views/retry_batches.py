@@ -60,7 +60,7 @@ class BatchView(BatchMixin):
         batch, now = self.batch(code), timezone.now()
         few = batch.items.filter(is_canary=True).select_related("notification__user").order_by("pk")
         context = self.get_context_data(
-            title=_("Sending again"),
+            title=_("Retry in bulk"),
             batch=batch,
             progress=retry_progress.of(batch.items.all(), now),
             few=list(few),
