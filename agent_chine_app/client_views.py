@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -19,7 +20,7 @@ from accounts import phones
 from agent_chine_app import client_corrections, client_rows
 from agent_chine_app.client_corrections import ChangedMeanwhile, Details, NumberTaken
 from agent_chine_app.client_forms import ClientEditForm, NewLinkForm, NumberForm, as_initial
-from agent_chine_app.models import Client
+from agent_chine_app.models import Client, NumberChange
 from whatsapp_monitoring_app.models import (
     Action,
     WhatsAppInbound,
@@ -118,7 +119,9 @@ class ClientDetailsView(ClientMixin):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         counts = client_rows.parcel_counts("colis__")
-        client: Any = get_object_or_404(Client.objects.select_related("user").annotate(**counts), pk=pk)
+        has_moved = Exists(NumberChange.objects.filter(client=OuterRef("pk")))
+        clients = Client.objects.select_related("user").annotate(**counts, has_moved=has_moved)
+        client: Any = get_object_or_404(clients, pk=pk)
         context = self.get_context_data(
             title=str(client),
             client=client,
@@ -127,7 +130,7 @@ class ClientDetailsView(ClientMixin):
             notifications=self.notifications().told_to(client.user)[:RECENT],
             link_form=self._link_form(client),
             **self._of_the_number(client.user.telephone),
-            number_change=client.number_changes.select_related("by").first(),
+            number_change=client.number_changes.select_related("by").first() if client.has_moved else None,
         )
         return self.render_to_response(context)
 

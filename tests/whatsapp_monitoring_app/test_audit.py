@@ -17,6 +17,7 @@ from tests.whatsapp_monitoring_app.administrators import TOKEN, configured
 from tests.whatsapp_monitoring_app.administrators import values as sender_values
 from whatsapp_monitoring_app.models import (
     Action,
+    ErrorClass,
     Status,
     WhatsAppAuditEntry,
     WhatsAppErrorCode,
@@ -97,7 +98,8 @@ def a_corrected_number(browser: Browser) -> str:
 
 def what_failed_of_an_announcement(browser: Browser) -> str:
     user = User.objects.create_user(NUMBER, last_name="Dupont")
-    announced = rows.announcement("agent_mali", [rows.notification("agent_mali", user=user)])
+    failed = rows.notification("agent_mali", user=user, error_class=ErrorClass.TRANSIENT, error_code="131000")
+    announced = rows.announcement("agent_mali", [failed])
     for _ in range(2):
         browser.post(url("whatsapp_announcement_retry", announced.pk, office="agent_mali"))
     return str(announced.pk)

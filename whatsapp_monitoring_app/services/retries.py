@@ -136,7 +136,8 @@ def retry_each(failed: NotificationQuerySet, actor: User | None, at: datetime) -
     given_up = failed.failed().exclude(settled_by=None).count()
     if given_up:
         retried.refusals[str(Reason.GIVEN_UP.label)] = given_up
-    for notification in failed.to_retry().iterator():
+    # By their key, as batches take them: two callers with the same ones do not wait for each other in a circle.
+    for notification in failed.to_retry().order_by("pk").iterator():
         try:
             retry(notification, actor, at, Trigger.BULK, OLD_NEWS)
         except NotRetryable as refusal:

@@ -15,6 +15,8 @@ from whatsapp_monitoring_app.services.explanations import EXPLANATIONS_OF_CODES
 
 # What was written longer ago may not be true any more.
 STALE_AFTER = timedelta(hours=24)
+# Meta's codes for people whom it keeps messages from: the number is right.
+NOT_THE_NUMBER = ("130472", "130497")
 # Codes of a number's own class that a retry can help against all the same.
 MENDABLE = [code for (_provider, code), help in EXPLANATIONS_OF_CODES.items() if help.retry_helps]
 
@@ -46,6 +48,7 @@ class Reason(models.TextChoices):
     TOLD = "told", _("Somebody of ours has told this person already.")
     GIVEN_UP = "given_up", _("A person has given it up.")
     NO_WHATSAPP = "no_whatsapp", _("This number has no WhatsApp: correct it, or call.")
+    KEPT_AWAY = "kept_away", _("WhatsApp keeps such messages from this person, whatever the number: call them.")
     PERHAPS_SENT = (
         "perhaps_sent",
         _("The client may have it already, and a second one would confuse them: ask them first."),
@@ -54,12 +57,13 @@ class Reason(models.TextChoices):
 
 
 # What does not speak against a retry once somebody has said that they know.
-DOUBTS = (Reason.TOLD, Reason.GIVEN_UP, Reason.NO_WHATSAPP, Reason.PERHAPS_SENT, Reason.STALE)
+DOUBTS = (Reason.TOLD, Reason.GIVEN_UP, Reason.NO_WHATSAPP, Reason.KEPT_AWAY, Reason.PERHAPS_SENT, Reason.STALE)
 
 
 def rules(at: datetime) -> dict[Reason, Q]:
     """Which notifications each reason speaks of, but for those that take more than the row; asked in this order."""
     is_failed = Q(status=Status.FAILED)
+    is_refused = is_failed & Q(error_class=ErrorClass.RECIPIENT_PERMANENT)
     is_over = is_failed | Q(status=Status.UNCONFIRMED)
     return {
         Reason.RESENT: Q(resent_as__isnull=False),
@@ -69,7 +73,8 @@ def rules(at: datetime) -> dict[Reason, Q]:
         Reason.KNOWN_BETTER: superseded() | known_better(),
         Reason.TOLD: Q(informed_at__isnull=False),
         Reason.GIVEN_UP: is_failed & Q(settled_by__isnull=False),
-        Reason.NO_WHATSAPP: is_failed & Q(error_class=ErrorClass.RECIPIENT_PERMANENT) & ~Q(error_code__in=MENDABLE),
+        Reason.NO_WHATSAPP: is_refused & ~Q(error_code__in=[*MENDABLE, *NOT_THE_NUMBER]),
+        Reason.KEPT_AWAY: is_refused & Q(error_code__in=NOT_THE_NUMBER),
         Reason.PERHAPS_SENT: Q(status=Status.UNCONFIRMED, message_type__in=message_types.TYPES_THAT_ASK),
         Reason.STALE: is_over & Q(created_at__lt=at - STALE_AFTER),
     }

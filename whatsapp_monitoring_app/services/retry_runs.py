@@ -135,8 +135,10 @@ def _feed(batch: WhatsAppRetryBatch, items: list[WhatsAppRetryItem], at: datetim
         if not mine.update(claimed_until=claimed_until):
             raise Taken
         judged = retries.lock_and_judge([item.notification_id for item in items], at, _confirmed(batch, at))
-        queued = [_attempt(batch, item, *judged[item.notification_id], at) for item in items]
-        WhatsAppRetryItem.objects.bulk_update(items, ["queued_at", "leaves_at", "refusal"])
+        # A message that was deleted meanwhile has taken its item along.
+        there = [item for item in items if item.notification_id in judged]
+        queued = [_attempt(batch, item, *judged[item.notification_id], at) for item in there]
+        WhatsAppRetryItem.objects.bulk_update(there, ["queued_at", "leaves_at", "refusal"])
     batch.claimed_until = claimed_until
     return [notification for notification in queued if notification and notification.is_due(at)]
 

@@ -68,7 +68,9 @@ class ExportCreateView(ScopedMixin):
             return self._show(form, status=422)
         if exports.is_small(export):
             exports.run(export.pk)
-            messages.success(request, _("Your export is kept here."))
+            export.refresh_from_db()
+            if not export.error:  # the page itself says what went wrong
+                messages.success(request, _("Your export is kept here."))
         else:
             after_commit(write_whatsapp_export, str(export.pk))
             messages.success(request, _("Your export has begun."))

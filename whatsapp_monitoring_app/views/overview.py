@@ -5,6 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from whatsapp_monitoring_app.services import morning, proofs
+from whatsapp_monitoring_app.services.search import PARCEL
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 
 
@@ -28,5 +29,7 @@ class ProofView(ScopedMixin):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         subject = request.GET.get("subject", "").replace("\x00", "").strip()
+        if subject and ":" not in subject:
+            subject = f"{PARCEL}{subject.upper()}"  # a bare number is a parcel's
         proof = proofs.of(subject, self.office, self.person, timezone.now())
         return self.render_to_response(self.get_context_data(title=_("Proof of notice"), proof=proof))
