@@ -83,8 +83,8 @@ def test_the_dashboard_shows_it_only_where_there_is_some(log_in: Callable[..., C
 
 def test_the_details_say_that_nobody_will_tell(log_in: Callable[..., Client]):
     agent = log_in("agent_mali", language="en")
-    told = post_in(Status.SENT, sender=WhatsAppSender.objects.get(code="mali"))
-    untold = post_in(Status.SENT, sender=sender("wachap"))
+    told = post_in(Status.SENT, created_at=timezone.now(), sender=WhatsAppSender.objects.get(code="mali"))
+    untold = post_in(Status.SENT, created_at=timezone.now(), sender=sender("wachap"))
     pages = [agent.get(f"/agent-mali/whatsapp/monitoring/{row.pk}/").content.decode() for row in (told, untold)]
     assert [WORDS in page for page in pages] == [False, True]
     assert ["has not confirmed it yet" in page for page in pages] == [True, False]

@@ -334,7 +334,19 @@ KEPT = [Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED, Status.UNCONFIRM
 
 
 NOTHING = dict.fromkeys(
-    ("announcements", "notifications", "receipts", "inbound", "calls", "retry_batches", "bulks", "alerts", "payloads"),
+    (
+        "announcements",
+        "notifications",
+        "receipts",
+        "inbound",
+        "calls",
+        "retry_batches",
+        "exports",
+        "files",
+        "bulks",
+        "alerts",
+        "payloads",
+    ),
     0,
 )
 

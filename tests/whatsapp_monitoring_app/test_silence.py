@@ -54,16 +54,28 @@ def test_only_what_was_accepted_is_flagged(status: Status):
 
 def test_the_list_and_the_dashboard_show_them(log_in: Callable[..., Client]):
     now = timezone.now()
-    post_in(Status.SENT, title="Silencieux", sent_at=now - THREE_DAYS - SECOND)
+    post_in(Status.SENT, title="Silencieux", created_at=now - THREE_DAYS - SECOND, sent_at=now - THREE_DAYS - SECOND)
     post_in(Status.SENT, title="Patience", sent_at=now - THREE_DAYS + timedelta(minutes=1))
-    post_in(Status.SENT, title="Ailleurs", sent_at=now - 2 * THREE_DAYS, source_app="agent_chine")
+    post_in(
+        Status.SENT,
+        title="Ailleurs",
+        created_at=now - 2 * THREE_DAYS,
+        sent_at=now - 2 * THREE_DAYS,
+        source_app="agent_chine",
+    )
     agent = log_in("agent_mali")
     html = agent.get("/agent-mali/whatsapp/monitoring/list/?status=silent").content.decode()
     assert "Silencieux" in html
     assert "Patience" not in html
     assert "Ailleurs" not in html
-    heard = post_in(Status.SENT, title="Entendu", sent_at=now - 2 * THREE_DAYS, provider_message_id="wamid.heard")
+    heard = post_in(
+        Status.SENT,
+        title="Entendu",
+        created_at=now - 2 * THREE_DAYS,
+        sent_at=now - 2 * THREE_DAYS,
+        provider_message_id="wamid.heard",
+    )
     receipts.take("cloud_api", ReceiptEvent("wamid.heard", Kind.SENT, "sent", heard.created_at), now)
     dashboard = agent.get("/agent-mali/whatsapp/monitoring/")
-    assert dashboard.context["silent_count"] == 1
+    assert dashboard.context["failures"].silent == 1
     assert "status=silent" in dashboard.content.decode()

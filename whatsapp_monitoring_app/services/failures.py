@@ -39,7 +39,7 @@ class Unlucky:
 
 @dataclass(frozen=True)
 class Failures:
-    """Now: `waiting`, `unconfirmed`, `to_handle` (and why). In the period: the others."""
+    """Now: `waiting`, `unconfirmed`, `to_handle` (and why). Of the last week: `silent`. In the period: the others."""
 
     waiting: int
     unconfirmed: int
@@ -76,7 +76,7 @@ def _tallies(notifications: NotificationQuerySet, since: datetime, at: datetime)
     tallies = [
         _tally(notifications.filter(status=Status.UNCONFIRMED), "unconfirmed"),
         _tally(notifications.to_retry(), "open", first=F("error_class")),
-        _tally(recent.filter(is_silent(at)), "silent"),
+        _tally(notifications.filter(is_silent(at), created_at__gte=at - statistics.WEEK), "silent"),
         _tally(failed, "cause", first=F("error_class"), second=F("error_code")).order_by("-count")[:CAUSES_AT_MOST],
         often.filter(count__gte=OFTEN).order_by("-count")[:PEOPLE_AT_MOST],
     ]
