@@ -136,5 +136,5 @@ def test_where_nothing_happens_it_asks_less_and_less(page: Page):
     page.add_init_script(NOTE_PAUSES)
     page.reload()
 
-    page.wait_for_function("pauses.length >= 5")
+    page.wait_for_function("() => pauses.length >= 5")
     assert page.evaluate("pauses.slice(0, 5)") == [200, 400, 800, 1600, 1600]
