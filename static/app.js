@@ -31,6 +31,11 @@ document.addEventListener("keydown", (event) => {
   closeMenus();
 });
 
+// What has the focus in a row that goes on beyond the screen is seen whole.
+document.addEventListener("focusin", (event) => {
+  if (event.target.closest(".strip")) event.target.scrollIntoView({ block: "nearest", inline: "center" });
+});
+
 // A text says how long it is, and how long it may be.
 for (const text of document.querySelectorAll("[data-counted]")) {
   const counter = document.createElement("p");
