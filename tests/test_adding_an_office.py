@@ -55,7 +55,7 @@ def run(*command: str, cwd: Path, **more: str) -> "subprocess.CompletedProcess[s
         env={**os.environ, **more},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
 
