@@ -18,6 +18,7 @@ from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppNotification
 from whatsapp_monitoring_app.providers.base import ProviderError
 from whatsapp_monitoring_app.services import failures, search, statistics, trends, verdicts
+from whatsapp_monitoring_app.services.search import Filters
 
 pytestmark = pytest.mark.django_db
 
@@ -352,3 +353,15 @@ def test_all_figures_are_two_questions():
         trend("month")
         failures.of(WhatsAppNotification.objects.all(), NOW - DAY, NOW)
     assert len(asked) == 2
+
+
+def test_the_templates_whose_messages_fail_are_named_with_their_list():
+    template = rows.template()
+    owed(Status.FAILED, HOUR, template=template)
+    owed(Status.FAILED, HOUR, template=template)
+    owed(Status.FAILED, HOUR)
+    visible = WhatsAppNotification.objects.all()
+    found = failures.of(visible, NOW - DAY, NOW)
+
+    assert found.templates == [failures.FailingTemplate(template.code, template.label, 2)]
+    assert Filters(template=template.code, status="failed").apply(visible, NOW).count() == 2

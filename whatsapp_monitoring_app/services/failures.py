@@ -38,6 +38,15 @@ class Unlucky:
 
 
 @dataclass(frozen=True)
+class FailingTemplate:
+    """A template of ours whose messages have failed, by its code."""
+
+    code: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Failures:
     """Now: `waiting`, `unconfirmed`, `to_handle` (and why). Of the last week: `silent`. In the period: the others."""
 
@@ -48,6 +57,7 @@ class Failures:
     silent: int
     causes: Sequence[CodedCause]
     people: Sequence[Unlucky]
+    templates: Sequence[FailingTemplate]
 
 
 def of(notifications: NotificationQuerySet, since: datetime, at: datetime) -> Failures:
@@ -64,6 +74,7 @@ def of(notifications: NotificationQuerySet, since: datetime, at: datetime) -> Fa
         people=[
             Unlucky(int(row["first"]), row["second"], row["third"], row["count"]) for row in found.get("person", [])
         ],
+        templates=[FailingTemplate(row["first"], row["second"], row["count"]) for row in found.get("template", [])],
     )
 
 
@@ -73,11 +84,13 @@ def _tallies(notifications: NotificationQuerySet, since: datetime, at: datetime)
     name = Trim(Concat("user__first_name", Value(" "), "user__last_name"))
     person = {"first": Cast("user", CharField()), "second": F("user__telephone"), "third": name}
     often = _tally(failed.exclude(user=None), "person", **person)
+    template = {"first": F("template__code"), "second": F("template__label")}
     tallies = [
         _tally(notifications.filter(status=Status.UNCONFIRMED), "unconfirmed"),
         _tally(notifications.to_retry(), "open", first=F("error_class")),
         _tally(notifications.filter(is_silent(at), created_at__gte=at - statistics.WEEK), "silent"),
         _tally(failed, "cause", first=F("error_class"), second=F("error_code")).order_by("-count")[:CAUSES_AT_MOST],
+        _tally(failed.exclude(template=None), "template", **template).order_by("-count")[:PEOPLE_AT_MOST],
         often.filter(count__gte=OFTEN).order_by("-count")[:PEOPLE_AT_MOST],
     ]
     waiting = _tally(notifications.filter(status__in=statistics.ON_THE_WAY), "waiting")

@@ -20,13 +20,17 @@ class FilterChoices:
     message_type: tuple[Choice, ...] = ()
     category: tuple[Choice, ...] = ()
     sender: tuple[Choice, ...] = ()
+    template: tuple[Choice, ...] = ()
     language: tuple[Choice, ...] = ()
     error_code: tuple[Choice, ...] = ()
 
 
 def of(visible: NotificationQuerySet) -> FilterChoices:
     """The choices that the latest of these notifications offer; in one query."""
-    columns = ("message_type", "category", "language", "error_code", "sender__code", "sender__label")
+    columns = (
+        *("message_type", "category", "language", "error_code"),
+        *("sender__code", "sender__label", "template__code", "template__label"),
+    )
     # What is the same is put together here: the database would look each of them up once more.
     rows = set(visible.order_by("-created_at", "-code").values_list(*columns)[:LATEST])
     return FilterChoices(
@@ -35,6 +39,7 @@ def of(visible: NotificationQuerySet) -> FilterChoices:
         language=_in_order((row[2], row[2]) for row in rows),
         error_code=_in_order((row[3], row[3]) for row in rows),
         sender=_in_order((row[4], row[5]) for row in rows),
+        template=_in_order((row[6], row[7]) for row in rows),
     )
 
 

@@ -59,6 +59,7 @@ class Filters:
     category: str = ""
     source_app: str = ""
     sender: str = ""  # its code
+    template: str = ""  # its code
     client: str = ""  # the key of an account
     telephone: str = ""  # in any spelling, or a part of it
     parcel: str = ""  # its tracking number
@@ -287,6 +288,7 @@ _APPLY: dict[str, Callable[[NotificationQuerySet, str, datetime], NotificationQu
     "error_class": lambda found, text, at: found.filter(error_class="" if text == NONE else text),
     "error_code": _with_code,
     "sender": lambda found, text, at: found.filter(sender__code=text),
+    "template": lambda found, text, at: found.filter(template__code=text),
     "client": lambda found, text, at: found.filter(user=int(text)),
     "telephone": _with_telephone,
     "parcel": lambda found, text, at: found.filter(_about(_named(PARCEL, text))),

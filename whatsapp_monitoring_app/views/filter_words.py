@@ -54,6 +54,7 @@ LABELS: Mapping[str, Any] = {
     "category": gettext_lazy("Category"),
     "source_app": gettext_lazy("Office"),
     "sender": gettext_lazy("Sender"),
+    "template": gettext_lazy("Template"),
     "client": gettext_lazy("Client"),
     "telephone": gettext_lazy("Telephone"),
     "parcel": gettext_lazy("Parcel"),

@@ -61,6 +61,7 @@ class FilterForm(forms.Form):
     category = _choice(LABELS["category"])
     source_app = _choice(LABELS["source_app"])
     sender = _choice(LABELS["sender"])
+    template = _choice(LABELS["template"])
     telephone = _text(LABELS["telephone"], inputmode="tel")
     parcel = _text(LABELS["parcel"], autocapitalize="characters")
     lot = _text(LABELS["lot"], autocapitalize="characters")
