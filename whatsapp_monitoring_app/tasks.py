@@ -7,8 +7,8 @@ time.
 import logging
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from celery import shared_task
 from celery.result import AsyncResult
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -45,6 +46,9 @@ from whatsapp_monitoring_app.services import (
 
 logger = logging.getLogger(__name__)
 
+# A queue, and whether its messages wait for slots.
+_Kind = tuple[str, bool]
+
 # Waits longer than this are left to the periodic sweep: a countdown longer than the broker's visibility time-out
 # would be delivered again and again. A message with a slot in the pace is not: the sweep could come too late for it.
 LONGEST_COUNTDOWN = pacing.HORIZON
@@ -58,6 +62,8 @@ _unhurried_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CO
 # A workbook keeps a processor busy for minutes: one at a time leaves the threads to those who wait for answers.
 _export_at_once = threading.BoundedSemaphore(1)
 _PLACES = {"whatsapp_retry": (_retries_at_once, _unhurried_at_once), "whatsapp_bulk": (_unhurried_at_once,)}
+# So many messages are sent together by one task.
+TOGETHER = 100
 
 
 def send_whatsapp_async(
@@ -197,10 +203,19 @@ def after_commit(task: Any, *args: Any, task_id: str | None = None) -> None:
 
 
 def _ring(code: str, queue: str, **options: Any) -> bool:
-    published = _publish(send_whatsapp_notification_async, (code,), queue=queue, **options)
+    return _ring_together([code], queue, **options)
+
+
+def _ring_together(codes: list[str], queue: str, **options: Any) -> bool:
+    """Tell a worker of these; one alone is sent as such, and keeps its own task id."""
+    if len(codes) == 1:
+        published = _publish(send_whatsapp_notification_async, (codes[0],), queue=queue, **options)
+    else:
+        options.pop("task_id", None)
+        published = _publish(send_whatsapp_notifications_together, (codes,), queue=queue, **options)
     if not published:
         # Not rung after all: the next recovery does it, without waiting for a lost task.
-        WhatsAppNotification.objects.filter(pk=code).update(rung_at=None)
+        WhatsAppNotification.objects.filter(pk__in=codes).update(rung_at=None)
     return published
 
 
@@ -225,40 +240,101 @@ def queue_for(priority: int, *, is_first: bool = True) -> str:
 @shared_task(bind=True)
 def send_whatsapp_notification_async(self: Any, code: str) -> str:
     """Send one notification, if it is due and nobody else is at it; its status afterwards."""
-    queue = (self.request.delivery_info or {}).get("routing_key", "")  # none when called as a plain function
+    queue = _queue_of(self.request)
+    with _place_in(queue) as is_free:
+        if not is_free:
+            return _later([code])
+        status = _send(code)
+    _ring_the_next(queue, count=1, has_left=status not in WAITING)
+    return status
+
+
+@shared_task(bind=True)
+def send_whatsapp_notifications_together(self: Any, codes: list[str]) -> str | int:
+    """Send those of these notifications that are due and that nobody else is at, many at a time; how many."""
+    queue = _queue_of(self.request)
+    with _place_in(queue) as is_free:
+        if not is_free:
+            return _later(codes)
+        tried = delivery.deliver_all([uuid.UUID(code) for code in codes])
+    _ring_again_together(tried)
+    _ring_the_next(queue, count=len(codes), has_left=not any(each.status in WAITING for each in tried))
+    return len(tried)
+
+
+def _queue_of(request: Any) -> str:
+    return str((request.delivery_info or {}).get("routing_key", ""))  # none when called as a plain function
+
+
+@contextmanager
+def _place_in(queue: str) -> Iterator[bool]:
+    """Whether there is a thread for a task of this queue; it is taken until the block ends."""
     with ExitStack() as taken:
         for place in _PLACES.get(queue, ()):
             if not place.acquire(blocking=False):
-                # Handed to the sweep, newest first, instead of going round and round in the queue.
-                WhatsAppNotification.objects.filter(pk=code).update(rung_at=None)
-                return "later"
+                yield False
+                return
             taken.callback(place.release)
-        status = _send(code)
-    # A place is free: the next one need not wait for the sweep.
+        yield True
+
+
+def _later(codes: list[str]) -> str:
+    """Hand these to the sweep, newest first, instead of letting them go round and round in the queue."""
+    WhatsAppNotification.objects.filter(pk__in=codes).update(rung_at=None)
+    return "later"
+
+
+def _ring_the_next(queue: str, count: int, *, has_left: bool) -> None:
+    """A place is free: the next ones need not wait for the sweep."""
     if queue == "whatsapp_retry":
-        _ring_all(recovery.next_retry_to_ring(timezone.now()))
-    elif queue == "whatsapp_bulk" and status not in WAITING:
-        # When this one came back to wait for a slot, the others would too, a hundred thousand of them.
-        _ring_all(recovery.next_bulk_to_ring(timezone.now()))
-    return status
+        _ring_all(recovery.next_retries_to_ring(timezone.now(), count))
+    elif queue == "whatsapp_bulk" and has_left:
+        # When these came back to wait for a slot, the others would too, a hundred thousand of them.
+        _ring_all(recovery.next_bulk_to_ring(timezone.now(), count))
 
 
 def _send(code: str) -> str:
     notification = delivery.deliver(uuid.UUID(code))
     if notification is None:
         return "not mine"
-    _ring_again_soon(notification)
+    _ring_again_together([notification])
     return notification.status
 
 
-def _ring_again_soon(notification: WhatsAppNotification) -> None:
-    if notification.next_attempt_at is None:
-        return
-    wait = notification.next_attempt_at - timezone.now()
-    if wait < LONGEST_COUNTDOWN:
-        WhatsAppNotification.objects.filter(pk=notification.pk).update(rung_at=notification.next_attempt_at)
-        queue = queue_for(notification.priority, is_first=notification.attempt_count == 0)
-        _ring(str(notification.code), queue, countdown=max(wait.total_seconds(), 0))
+def _ring_again_together(tried: Iterable[WhatsAppNotification]) -> None:
+    """Ring for those of these that are to be tried again soon, when it is their time; the sweep rings for the others.
+
+    Those of one queue that wait for slots within a short time are rung for together, for the first of them: whoever
+    takes them keeps to the slots. What waits for something else is rung for when it is due.
+    """
+    now = timezone.now()
+    soon = [each for each in tried if each.next_attempt_at and each.next_attempt_at - now < LONGEST_COUNTDOWN]
+    codes = [each.pk for each in soon]
+    if codes:
+        WhatsAppNotification.objects.filter(pk__in=codes).update(rung_at=F("next_attempt_at"))
+    for (queue, has_slot), group in _in_groups(soon):
+        moments = [each.next_attempt_at for each in group if each.next_attempt_at]
+        wait = (moments[0] if has_slot else moments[-1]) - now
+        _ring_together([str(each.pk) for each in group], queue, countdown=max(wait.total_seconds(), 0))
+
+
+def _in_groups(notifications: Iterable[WhatsAppNotification]) -> Iterator[tuple[_Kind, list[WhatsAppNotification]]]:
+    """Those that may be rung for together, each group in the order of their times."""
+    kinds: dict[_Kind, list[WhatsAppNotification]] = {}
+    for each in sorted(notifications, key=lambda each: each.next_attempt_at or each.created_at):
+        kind = queue_for(each.priority, is_first=each.attempt_count == 0), each.slot_at is not None
+        group = kinds.setdefault(kind, [])
+        if group and _is_apart(group, each):
+            yield kind, group
+            kinds[kind] = group = []
+        group.append(each)
+    yield from kinds.items()
+
+
+def _is_apart(group: list[WhatsAppNotification], other: WhatsAppNotification) -> bool:
+    first = group[0].next_attempt_at
+    is_later = bool(first and other.next_attempt_at and other.next_attempt_at - first > delivery.AHEAD)
+    return is_later or len(group) == TOGETHER
 
 
 @shared_task
@@ -328,13 +404,26 @@ def process_whatsapp_retries_task() -> int:
 
 
 def _ring_all(bells: list[recovery.Bell]) -> int:
-    for number, bell in enumerate(bells):
-        task_id = str(bell.code) if bell.is_first else str(uuid.uuid4())
-        if not _ring(str(bell.code), queue_for(bell.priority, is_first=bell.is_first), task_id=task_id):
+    """Ring for all of these, those of one queue together; how many."""
+    groups = list(_by_queue(bells))
+    for number, (queue, group) in enumerate(groups):
+        # The id that the caller was given, where one message is rung for alone.
+        task_id = str(group[0].code) if group[0].is_first else str(uuid.uuid4())
+        if not _ring_together([str(bell.code) for bell in group], queue, task_id=task_id):
             # No use in asking a broker that is away for each of them: the next sweep rings for the others.
-            recovery.mark_rung(bells[number:], None)
-            return number
+            recovery.mark_rung([bell for _queue, rest in groups[number:] for bell in rest], None)
+            return sum(len(rung) for _queue, rung in groups[:number])
     return len(bells)
+
+
+def _by_queue(bells: Iterable[recovery.Bell]) -> Iterator[tuple[str, list[recovery.Bell]]]:
+    """The bells of each queue in their order, as many together as one task sends."""
+    queues: dict[str, list[recovery.Bell]] = {}
+    for bell in bells:
+        queues.setdefault(queue_for(bell.priority, is_first=bell.is_first), []).append(bell)
+    for queue, theirs in queues.items():
+        for start in range(0, len(theirs), TOGETHER):
+            yield queue, theirs[start : start + TOGETHER]
 
 
 @shared_task

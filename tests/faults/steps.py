@@ -16,7 +16,7 @@ from tests.faults.orders import FOLDER_VARIABLE, Orders, Step
 from whatsapp_monitoring_app.models import WhatsAppReceipt
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.providers import transport
-from whatsapp_monitoring_app.services import delivery, receipts
+from whatsapp_monitoring_app.services import delivery, receipts, recording
 
 ANSWER_SECONDS = 5
 _this_thread = threading.local()
@@ -79,13 +79,13 @@ def _around_reading(orders: Orders) -> None:
 
 
 def _around_recording(orders: Orders) -> None:
-    write_attempt = delivery.write_attempt
+    write_attempt = recording.write_attempt
 
     def mortal_write_attempt(claimed: Any, *args: Any, **options: Any) -> None:
         write_attempt(claimed, *args, **options)
         orders.pass_by(Step.WHILE_RECORDING, claimed.pk)
 
-    delivery.write_attempt = mortal_write_attempt
+    recording.write_attempt = mortal_write_attempt
 
 
 def _around_receipts(orders: Orders) -> None:

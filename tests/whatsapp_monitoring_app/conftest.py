@@ -10,12 +10,18 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from tests import rows
-from tests.whatsapp_monitoring_app import mail_server
+from tests.whatsapp_monitoring_app import mail_server, scripts
 from tests.whatsapp_monitoring_app.administrators import DAY, TOKEN, Graph, answering, configured
 from tests.whatsapp_monitoring_app.mail_server import SMTP, MailServer
 from tests.whatsapp_monitoring_app.sandbox_peers import CONFIG, Client, Receiver, listening
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.sandbox import running
+
+
+@pytest.fixture(params=["one", "together"])
+def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of a message to its provider: alone, and together with many. What is promised holds on each."""
+    monkeypatch.setitem(scripts.way, "together", request.param == "together")
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
 """Notifications to send, and a provider that answers by script: what the delivery tests share."""
 
 import json
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ from django.db import connections
 from tests.stack import forget_pace
 from whatsapp_monitoring_app.models import Status, WhatsAppInbound, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
+from whatsapp_monitoring_app.providers.exchange import Carried
+from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent
 from whatsapp_monitoring_app.services import delivery, drafts, outbox
 
 Result = TypeVar("Result")
@@ -47,6 +50,26 @@ class Provider:
     @property
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(request.body) for request in self.requests]
+
+
+class Together:
+    """The way of many messages at once, with a script on the far side of its wire."""
+
+    def __init__(self, send: delivery.Send, at: datetime) -> None:
+        self.send = send
+        self.at = at
+
+    def start(self, key: Hashable, request: HttpRequest, into: "queue.SimpleQueue[Carried]") -> None:
+        answer: HttpAnswer | NotSent | NoAnswer
+        try:
+            answer = self.send(request)
+        except (NotSent, NoAnswer) as error:
+            answer = error
+        into.put(Carried(key, self.at, self.at, answer))
+
+
+# Which way `attempt` takes; the fixture `each_way` changes it.
+way = {"together": False}
 
 
 def accepted(message_id: str = "wamid.one", wa_id: str = "22376123456") -> HttpAnswer:
@@ -91,7 +114,10 @@ def change(notification: WhatsAppNotification, **fields: Any) -> None:
 def attempt(notification: WhatsAppNotification, send: delivery.Send, at: datetime = NOW) -> WhatsAppNotification:
     """Let the engine try once at this moment, whatever was sent before; the notification as stored afterwards."""
     forget_pace()
-    delivery.deliver(notification.pk, send=send, now=lambda: at)
+    if way["together"]:
+        delivery.deliver_all([notification.pk], carrier=Together(send, at), now=lambda: at)
+    else:
+        delivery.deliver(notification.pk, send=send, now=lambda: at)
     notification.refresh_from_db()
     return notification
 

@@ -15,7 +15,7 @@ from whatsapp_monitoring_app.models import CancelReason, Status, WhatsAppAttempt
 from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.services import cancellation, delivery
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 
 def cancel(notification: WhatsAppNotification, reason: CancelReason = CancelReason.PERSON) -> int:

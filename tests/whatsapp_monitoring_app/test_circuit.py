@@ -31,9 +31,9 @@ from whatsapp_monitoring_app.providers.base import (
     Uncertain,
 )
 from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent
-from whatsapp_monitoring_app.services import circuit, delivery, pacing, receipts, recovery
+from whatsapp_monitoring_app.services import circuit, delivery, pacing, preparation, receipts, recovery
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -154,7 +154,7 @@ def test_while_it_is_open_its_queue_waits_at_no_cost():
         attempt(message, provider)
         assert (message.status, message.attempt_count) == (Status.PENDING, 0)
         assert message.next_attempt_at
-        assert OPEN_UNTIL <= message.next_attempt_at <= OPEN_UNTIL + delivery.SPREAD
+        assert OPEN_UNTIL <= message.next_attempt_at <= OPEN_UNTIL + preparation.SPREAD
     assert len({message.next_attempt_at for message in messages}) > 1  # they do not come back all at once
     assert provider.requests == []
     assert not WhatsAppAttempt.objects.exists()
@@ -173,7 +173,7 @@ def test_half_open_one_message_probes_and_the_others_wait_for_it():
     assert (other.status, other.attempt_count, calls.requests) == (Status.PENDING, 0, [])
     later = OPEN_UNTIL + circuit.PROBE_TIME
     assert other.next_attempt_at
-    assert later <= other.next_attempt_at <= later + delivery.SPREAD
+    assert later <= other.next_attempt_at <= later + preparation.SPREAD
     assert probe.status == Status.SENT
     assert stop_of() == stop_of("chine") == (None, "", "")
     assert attempt(other, calls, other.next_attempt_at).status == Status.SENT
@@ -295,7 +295,7 @@ def test_after_an_outage_the_most_urgent_and_then_the_newest_are_rung_first():
     rows = {(priority, n): post(NOW + n * SECOND, priority=priority) for priority, n in order}
     for row in rows.values():
         attempt(row, Provider(accepted()), NOW + 3 * SECOND)
-    rung = [bell.code for bell in recovery.to_ring(OPEN_UNTIL + delivery.SPREAD)]
+    rung = [bell.code for bell in recovery.to_ring(OPEN_UNTIL + preparation.SPREAD)]
     assert rung == [rows[key].pk for key in [(1, 0), (3, 3), (3, 1), (5, 2), (5, 0)]]
 
 

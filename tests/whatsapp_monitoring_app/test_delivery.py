@@ -28,10 +28,10 @@ from tests.whatsapp_monitoring_app.scripts import (
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import HttpAnswer
 from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent, Unsendable
-from whatsapp_monitoring_app.services import delivery, recovery
+from whatsapp_monitoring_app.services import delivery, preparation, recovery
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 MINUTE = timedelta(minutes=1)
 AWAY = NotSent("no connection")
@@ -53,7 +53,7 @@ def separate(code: str) -> WhatsAppSender:
 
 def is_about(notification: WhatsAppNotification, moment: datetime) -> bool:
     """Whether the next attempt is planned for the moment when a stop ends, or soon after."""
-    return moment <= (notification.next_attempt_at or NOW) <= moment + delivery.SPREAD
+    return moment <= (notification.next_attempt_at or NOW) <= moment + preparation.SPREAD
 
 
 def test_an_accepted_message_is_sent_and_recorded():

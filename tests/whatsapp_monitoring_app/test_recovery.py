@@ -40,7 +40,7 @@ from whatsapp_monitoring_app.providers.base import Kind, ReceiptEvent
 from whatsapp_monitoring_app.providers.transport import NoAnswer
 from whatsapp_monitoring_app.services import bulks, cleanup, drafts, receipts, recovery
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -214,7 +214,7 @@ def test_the_next_retry_that_waits_for_a_place_is_rung_and_no_other():
     change(*unrung(1, priority=1), attempt_count=1, rung_at=NOW - DAY)  # told already
     change(*unrung(1, priority=1), attempt_count=1, next_attempt_at=NOW + SECOND)  # not due
     expected = [(urgent[0].pk, 2, False), *((row.pk, 3, False) for row in retries)]
-    assert [bell for _ in range(4) for bell in recovery.next_retry_to_ring(NOW)] == expected
+    assert [bell for _ in range(4) for bell in recovery.next_retries_to_ring(NOW)] == expected
     assert not WhatsAppNotification.objects.filter(pk=retries[0].pk).exclude(rung_at=NOW).exists()
 
 
@@ -223,10 +223,10 @@ def test_a_retry_of_a_sender_that_cannot_send_is_not_the_next():
     (other,) = unrung(1, source_app="agent_chine")
     WhatsAppNotification.objects.update(attempt_count=1)
     WhatsAppSender.objects.filter(code="mali").update(is_active=False)
-    assert codes(recovery.next_retry_to_ring(NOW)) == [other.pk]
-    assert recovery.next_retry_to_ring(NOW) == []
+    assert codes(recovery.next_retries_to_ring(NOW)) == [other.pk]
+    assert recovery.next_retries_to_ring(NOW) == []
     WhatsAppSender.objects.update(is_active=True)
-    assert codes(recovery.next_retry_to_ring(NOW)) == [idle.pk]
+    assert codes(recovery.next_retries_to_ring(NOW)) == [idle.pk]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -235,7 +235,7 @@ def test_four_free_places_at_once_are_given_to_four_retries():
     WhatsAppNotification.objects.update(attempt_count=1)
     rung: list[Any] = []
     while len(rung) < 4:  # each skips what another is about to take
-        bells = at_once(*[partial(recovery.next_retry_to_ring, NOW)] * 4)
+        bells = at_once(*[partial(recovery.next_retries_to_ring, NOW)] * 4)
         assert any(bells)
         rung += codes(list(chain(*bells)))
     assert sorted(rung) == sorted(row.pk for row in rows)

@@ -13,7 +13,7 @@ from whatsapp_monitoring_app.models import Status, WhatsAppAttempt, WhatsAppNoti
 from whatsapp_monitoring_app.models.notification_queries import LEASE
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 from whatsapp_monitoring_app.providers.transport import NoAnswer
-from whatsapp_monitoring_app.services import delivery
+from whatsapp_monitoring_app.services import delivery, recording
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +48,7 @@ def restarting(answer: HttpAnswer | Exception) -> delivery.Send:
 def test_an_answer_is_recorded_although_postgresql_was_restarted_meanwhile(
     answer: HttpAnswer | Exception, status: Status, outcome: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(delivery, "RECORD_AGAIN_AFTER", (0,))
+    monkeypatch.setattr(recording, "RECORD_AGAIN_AFTER", (0,))
     notification = attempt(post(), restarting(answer))
     assert (notification.status, notification.attempt_count) == (status, 1)
     assert [record.outcome for record in notification.attempts.all()] == [outcome]
@@ -60,7 +60,7 @@ def test_an_answer_is_recorded_although_the_connection_is_known_to_be_closed(mon
         connection.connection.close()
         return accepted()
 
-    monkeypatch.setattr(delivery, "RECORD_AGAIN_AFTER", (0,))
+    monkeypatch.setattr(recording, "RECORD_AGAIN_AFTER", (0,))
     assert attempt(post(), send).status == Status.SENT
 
 
@@ -90,13 +90,13 @@ def test_an_answer_is_recorded_when_postgresql_is_back_after_several_tries(monke
         allow_connections(False)
         return accepted()
 
-    monkeypatch.setattr(delivery, "RECORD_AGAIN_AFTER", (0, 0, 0, 0))
+    monkeypatch.setattr(recording, "RECORD_AGAIN_AFTER", (0, 0, 0, 0))
     reopening, notification = Reopening(complaints=3), post()
-    delivery.logger.addHandler(reopening)
+    recording.logger.addHandler(reopening)
     try:
         delivery.deliver(notification.pk, send=send, now=lambda: NOW)
     finally:
-        delivery.logger.removeHandler(reopening)
+        recording.logger.removeHandler(reopening)
         allow_connections(True)
     notification.refresh_from_db()
     assert (notification.status, notification.attempts.count(), reopening.complaints) == (Status.SENT, 1, 0)
@@ -113,10 +113,10 @@ def test_an_answer_whose_commit_was_not_heard_of_is_recorded_once(answer: HttpAn
     claimed = WhatsAppNotification.objects.claim(notification.pk, at)
     assert claimed
     sender = WhatsAppSender.objects.get(code="mali")
-    call = delivery.Call(providers.get("cloud_api").read(answer), at, at, answer)
-    delivery.record(claimed, sender, call)
+    call = recording.Call(providers.get("cloud_api").read(answer), at, at, answer)
+    recording.record(claimed, sender, call)
     before = snapshot(WhatsAppNotification, WhatsAppAttempt)
-    delivery.record(claimed, sender, call)  # as after a connection that broke at the end of the first time
+    recording.record(claimed, sender, call)  # as after a connection that broke at the end of the first time
     assert snapshot(WhatsAppNotification, WhatsAppAttempt) == before
 
 

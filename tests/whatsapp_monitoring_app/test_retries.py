@@ -32,7 +32,7 @@ from whatsapp_monitoring_app.services.retries import NotRetryable
 from whatsapp_monitoring_app.services.retry_reasons import Reason
 from whatsapp_monitoring_app.tasks import ring_after_commit, send_whatsapp_async
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 HOUR = timedelta(hours=1)
 LATER = NOW + HOUR

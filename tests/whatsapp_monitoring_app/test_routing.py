@@ -1,6 +1,6 @@
 """Which sender speaks: the office's own, the first fallback that can, or nobody for now."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,9 +25,16 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSender,
 )
 from whatsapp_monitoring_app.providers.transport import NoAnswer
-from whatsapp_monitoring_app.services import delivery, recovery, routing
+from whatsapp_monitoring_app.services import preparation, recovery, routing
+from whatsapp_monitoring_app.services.circumstances import Circumstances
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
+
+
+def choose(notification: WhatsAppNotification, at: datetime) -> routing.Route:
+    """The sender for this message at this moment."""
+    return routing.choose(notification, Circumstances([notification], at))
+
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -61,7 +68,7 @@ def chain(*fields: dict[str, Any]) -> list[WhatsAppSender]:
 
 def test_the_own_sender_speaks_while_it_can():
     own, _reserve = chain({}, {})
-    route = routing.choose(post(), NOW)
+    route = choose(post(), NOW)
     assert (route.sender, route.obstacle) == (own, None)
 
 
@@ -80,26 +87,26 @@ def test_the_fallback_takes_over_with_its_own_account(why: str):
 @override_settings(WHATSAPP_CLOUD_TOKEN="")
 def test_a_sender_without_a_token_is_replaced():
     _own, reserve = chain({"token": ""}, {})
-    assert routing.choose(post(), NOW).sender == reserve
+    assert choose(post(), NOW).sender == reserve
 
 
 def test_the_first_of_the_chain_that_can_send_is_taken():
     senders = chain(BROKEN["paused"], BROKEN["stopped"], BROKEN["at its daily limit"], {}, {})
-    assert routing.choose(post(), NOW).sender == senders[3]
+    assert choose(post(), NOW).sender == senders[3]
 
 
 def test_the_own_sender_takes_its_messages_back_when_it_can_again():
     own, reserve = chain(BROKEN["stopped"], {})
     notification = post()
-    assert routing.choose(notification, NOW).sender == reserve
-    assert routing.choose(notification, NOW + 3 * MINUTE).sender == own
+    assert choose(notification, NOW).sender == reserve
+    assert choose(notification, NOW + 3 * MINUTE).sender == own
 
 
 @pytest.mark.parametrize(("length", "back_to"), [(1, 0), (2, 0), (3, 0), (3, 1), (3, 2)])
 def test_a_chain_that_bites_its_tail_ends(length: int, back_to: int):
     senders = chain(*[BROKEN["paused"]] * length)
     WhatsAppSender.objects.filter(pk=senders[-1].pk).update(fallback=senders[back_to])
-    route = routing.choose(post(), NOW)
+    route = choose(post(), NOW)
     assert route.sender == senders[0]
     assert route.obstacle
     assert route.obstacle.error_class == ErrorClass.NOT_CONFIGURED
@@ -112,7 +119,7 @@ def test_where_nobody_can_send_the_message_waits_for_its_own_sender_at_no_cost()
     assert (notification.status, notification.attempt_count) == (Status.PENDING, 0)
     assert notification.error_message == "190"
     assert notification.next_attempt_at
-    assert NOW + 3 * MINUTE <= notification.next_attempt_at <= NOW + 3 * MINUTE + delivery.SPREAD
+    assert NOW + 3 * MINUTE <= notification.next_attempt_at <= NOW + 3 * MINUTE + preparation.SPREAD
     assert provider.requests == []
     assert not WhatsAppAttempt.objects.exists()
 
@@ -120,7 +127,7 @@ def test_where_nobody_can_send_the_message_waits_for_its_own_sender_at_no_cost()
 @pytest.mark.parametrize(("message_type", "code"), [("notification", "reserve-1"), ("payment", "mali")])
 def test_a_restricted_sender_keeps_what_is_essential_and_leaves_the_rest_to_its_fallback(message_type: str, code: str):
     chain({**BROKEN["stopped"], "stop_class": ErrorClass.ACCOUNT_SLOW}, {})
-    assert routing.choose(post(message_type=message_type), NOW).sender.code == code
+    assert choose(post(message_type=message_type), NOW).sender.code == code
 
 
 def rung(*messages: WhatsAppNotification) -> list[bool]:
@@ -180,14 +187,14 @@ def test_what_an_office_that_is_gone_still_owes_is_rung():
 def test_a_fallback_that_was_deleted_leaves_its_sender_alone():
     own, reserve = chain(BROKEN["paused"], {})
     reserve.delete()
-    assert routing.choose(post(), NOW).sender == own
+    assert choose(post(), NOW).sender == own
 
 
 def test_the_company_speaks_for_accounts_with_a_fallback_of_its_own():
     system = make("systeme", make("reserve-1"), **BROKEN["paused"])
     notification = post(message_type="credentials")
     assert routing.own_sender(notification) == system
-    assert routing.choose(notification, NOW).sender.code == "reserve-1"
+    assert choose(notification, NOW).sender.code == "reserve-1"
 
 
 def limited(limit: int, *told: tuple[str, timedelta]) -> WhatsAppSender:
@@ -199,7 +206,7 @@ def limited(limit: int, *told: tuple[str, timedelta]) -> WhatsAppSender:
 
 
 def is_held(**fields: Any) -> bool:
-    obstacle = routing.choose(post(**fields), NOW).obstacle
+    obstacle = choose(post(**fields), NOW).obstacle
     return obstacle is not None and obstacle.error_class == ErrorClass.DAILY_LIMIT
 
 

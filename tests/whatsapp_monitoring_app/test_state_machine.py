@@ -60,6 +60,7 @@ from whatsapp_monitoring_app.services import (
     inbound,
     message_types,
     receipts,
+    recording,
     recovery,
     retries,
     verdicts,
@@ -88,7 +89,7 @@ JUMPS = [SECOND, 31 * SECOND, 95 * SECOND, 6 * timedelta(minutes=1), 2 * HOUR, 2
 STEPS: list[Callable[[datetime], Any]] = [
     *recovery.STEPS.values(),
     recovery.to_ring,
-    recovery.next_retry_to_ring,
+    recovery.next_retries_to_ring,
 ]
 
 PICK = st.integers(0, 50)
@@ -273,7 +274,7 @@ class Engine(RuleBasedStateMachine):
     @rule(pick=PICK)
     def the_answer_comes_late(self, pick: int) -> None:
         call = self.calls.pop(pick % len(self.calls))
-        delivery.record(call.claimed, call.sender, self.outcome_of(call))
+        recording.record(call.claimed, call.sender, self.outcome_of(call))
 
     @precondition(lambda self: self.whatsapp.copies)
     @rule(
@@ -458,16 +459,16 @@ class Engine(RuleBasedStateMachine):
             if is_the_last and has_tracking and is_news:
                 assert after in (Status.FAILED, Status.RETRY_SCHEDULED), "the failure was not noticed"
 
-    def outcome_of(self, call: CallInFlight) -> delivery.Call:
+    def outcome_of(self, call: CallInFlight) -> recording.Call:
         match call.heard:
             case HttpAnswer() as answer:
                 outcome = providers.get("cloud_api").read(answer)
-                return delivery.Call(outcome, call.started_at, self.now, answer)
+                return recording.Call(outcome, call.started_at, self.now, answer)
             case NotSent() as error:
                 refusal = Refused(ProviderError(error.error_class, message=str(error)))
-                return delivery.Call(refusal, call.started_at, self.now)
+                return recording.Call(refusal, call.started_at, self.now)
             case silence:
-                return delivery.Call(Uncertain(str(silence)), call.started_at, self.now)
+                return recording.Call(Uncertain(str(silence)), call.started_at, self.now)
 
     def let_everything_end(self) -> None:
         """The provider is well again, workers and the beat run on: everything ends, or waits for a person."""
@@ -604,7 +605,7 @@ def test_a_late_refusal_does_not_undo_what_an_earlier_attempts_receipt_has_said(
     late = second_at + LEASE + SECOND
     recovery.release_abandoned(late)
     outcome = providers.get("cloud_api").read(refused(code))
-    delivery.record(claimed, WhatsAppSender.objects.get(code="mali"), delivery.Call(outcome, second_at, late))
+    recording.record(claimed, WhatsAppSender.objects.get(code="mali"), recording.Call(outcome, second_at, late))
 
     notification.refresh_from_db()
     assert (notification.status, notification.error_code, notification.next_attempt_at) == (Status.SENT, "", None)

@@ -23,9 +23,9 @@ from tests.whatsapp_monitoring_app.test_circuit import (
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import HttpAnswer, Outcome, ProviderError, Refused
 from whatsapp_monitoring_app.providers.transport import Unsendable
-from whatsapp_monitoring_app.services import circuit, delivery, pacing
+from whatsapp_monitoring_app.services import circuit, delivery, pacing, preparation
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 RESTRICTED = Refused(ProviderError(ErrorClass.ACCOUNT_SLOW, "131048", "spam"))
 
@@ -119,7 +119,7 @@ def test_a_restricted_account_says_why_the_others_wait():
     assert (notification.error_class, other.error_class) == (SLOW, SLOW)
     assert (other.status, other.attempt_count) == (Status.PENDING, 0)
     assert other.next_attempt_at
-    assert NOW + 30 * MINUTE <= other.next_attempt_at <= NOW + 30 * MINUTE + delivery.SPREAD
+    assert NOW + 30 * MINUTE <= other.next_attempt_at <= NOW + 30 * MINUTE + preparation.SPREAD
 
 
 @pytest.mark.parametrize(("retry_after", "brake"), [(None, circuit.FIRST_BRAKE), (40 * SECOND, 40 * SECOND)], ids=str)

@@ -22,7 +22,7 @@ from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.providers.base import HttpAnswer
 from whatsapp_monitoring_app.services import cancellation
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 MINUTE = timedelta(minutes=1)
 LEFT, ARRIVED, COLLECTED = 1, 2, 3

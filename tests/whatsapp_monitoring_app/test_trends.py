@@ -17,7 +17,8 @@ from tests.whatsapp_monitoring_app.scripts import post
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import CancelReason, ErrorClass, Status, WhatsAppNotification
 from whatsapp_monitoring_app.providers.base import ProviderError
-from whatsapp_monitoring_app.services import failures, search, statistics, trends, verdicts
+from whatsapp_monitoring_app.services import failures, recording, search, statistics, trends
+from whatsapp_monitoring_app.services.preparation import Wait
 from whatsapp_monitoring_app.services.search import Filters
 
 pytestmark = pytest.mark.django_db
@@ -243,12 +244,12 @@ def test_what_is_given_back_without_a_call_was_not_attempted():
     )
     assert claimed
     assert claimed.first_attempt_at == NOW
-    verdicts.give_back(claimed, ProviderError(ErrorClass.NOT_CONFIGURED), NOW + HOUR)
+    recording.put_back({claimed: Wait(ProviderError(ErrorClass.NOT_CONFIGURED), NOW + HOUR)}, NOW)
     assert claimed.first_attempt_at is None
 
     again = WhatsAppNotification.objects.claim(claimed.pk, NOW + HOUR)
     assert again
-    verdicts.wait_for_slot(again, None, NOW + 2 * HOUR)
+    recording.put_back({again: Wait(None, NOW + 2 * HOUR)}, NOW + HOUR)
     assert again.first_attempt_at is None
 
 

@@ -30,10 +30,11 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.models.templates import TEXT_LIMIT
 from whatsapp_monitoring_app.providers.base import Kind, ProviderError, ReceiptEvent
-from whatsapp_monitoring_app.services import receipts, templates, verdicts, window
+from whatsapp_monitoring_app.services import receipts, recording, templates, window
+from whatsapp_monitoring_app.services.preparation import Wait
 from whatsapp_monitoring_app.services.rendering import FIRST_PASSWORD_LINK
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 HOUR = timedelta(hours=1)
 PARAMS = {"nom": "Awa Traoré", "numero_suivi": "TS1A2B3C4D"}
@@ -186,7 +187,7 @@ class TestRefusedWindow:
         if meanwhile == "the pace":
             claimed = WhatsAppNotification.objects.claim(notification.pk, soon)
             assert claimed
-            verdicts.wait_for_slot(claimed, None, soon)
+            recording.put_back({claimed: Wait(None, soon)}, soon)
         else:
             WhatsAppSender.objects.update(is_active=False)
             attempt(notification, Provider(accepted()), soon)

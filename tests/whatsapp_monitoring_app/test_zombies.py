@@ -12,7 +12,8 @@ from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotificat
 from whatsapp_monitoring_app.models.notification_queries import LEASE
 from whatsapp_monitoring_app.providers.base import ProviderError
 from whatsapp_monitoring_app.providers.transport import NoAnswer
-from whatsapp_monitoring_app.services import delivery, recovery, verdicts
+from whatsapp_monitoring_app.services import delivery, recording, recovery
+from whatsapp_monitoring_app.services.preparation import Wait
 from whatsapp_monitoring_app.services.verdicts import CONFIRMATION_TIME
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +42,7 @@ def test_a_worker_that_slept_does_not_move_what_another_one_holds_now():
     change(WhatsAppNotification.objects.get(), status=Status.PENDING, claimed_until=None, next_attempt_at=NOW)
     assert WhatsAppNotification.objects.claim(slept.pk, NOW)
 
-    verdicts.give_back(slept, ProviderError(ErrorClass.NOT_CONFIGURED), NOW)
+    recording.put_back({slept: Wait(ProviderError(ErrorClass.NOT_CONFIGURED), NOW)}, NOW)
 
     assert WhatsAppNotification.objects.get().status == Status.SENDING
 

@@ -6,6 +6,7 @@ The keys are settings.WHATSAPP_TOKEN_KEYS, newest first: the first one encrypts,
 import base64
 import hashlib
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -21,9 +22,16 @@ else:
 logger = logging.getLogger(__name__)
 
 
-def _cipher() -> MultiFernet:
-    digests = (hashlib.sha256(key.encode()).digest() for key in settings.WHATSAPP_TOKEN_KEYS)
+@lru_cache(maxsize=4)
+def _cipher(keys: tuple[str, ...]) -> MultiFernet:
+    digests = (hashlib.sha256(key.encode()).digest() for key in keys)
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+
+
+# A company has a handful of senders, and every message asks for their tokens.
+@lru_cache(maxsize=64)
+def _decrypted(value: str, keys: tuple[str, ...]) -> str:
+    return _cipher(keys).decrypt(value.encode()).decode()
 
 
 class EncryptedTextField(EncryptedTextBase):
@@ -31,13 +39,13 @@ class EncryptedTextField(EncryptedTextBase):
 
     def get_prep_value(self, value: Any) -> Any:
         text = super().get_prep_value(value)
-        return _cipher().encrypt(text.encode()).decode() if text else text
+        return _cipher(tuple(settings.WHATSAPP_TOKEN_KEYS)).encrypt(text.encode()).decode() if text else text
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
         if not value:
             return value
         try:
-            return _cipher().decrypt(value.encode()).decode()
+            return _decrypted(value, tuple(settings.WHATSAPP_TOKEN_KEYS))
         except InvalidToken:
             # Its key was lost or changed. The row must still be readable, so that somebody can enter the text anew.
             logger.error("An encrypted text cannot be read with the keys in WHATSAPP_TOKEN_KEYS")

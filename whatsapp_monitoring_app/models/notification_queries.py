@@ -1,11 +1,12 @@
 """The questions that are asked of notifications, and the one door of their status."""
 
 import uuid
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Concat
 
@@ -26,6 +27,9 @@ LATE = timedelta(hours=12)
 PROMPT = timedelta(seconds=10)
 # How long a worker may hold a notification: far longer than the longest call to a provider.
 LEASE = timedelta(seconds=settings.WHATSAPP_LEASE_SECONDS)
+# What belongs to the state that is left.
+LEFT_BEHIND = dict.fromkeys(("claimed_until", "next_attempt_at", "slot_at", "confirm_by"))
+ROWS_PER_STATEMENT = 1000
 
 
 def delivery_unknown() -> Q:
@@ -130,8 +134,47 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
 
         What belongs to the state that is left (lease, next attempt, slot, deadline) is cleared unless given.
         """
-        cleared = {"claimed_until": None, "next_attempt_at": None, "slot_at": None, "confirm_by": None}
-        return self.filter(status__in=origins(to)).update(status=to, **(cleared | changes))
+        return self.filter(status__in=origins(to)).update(status=to, **(LEFT_BEHIND | changes))
+
+    def move_each(
+        self,
+        to: Status,
+        changes: Mapping[uuid.UUID, Mapping[str, Any]],
+        *,
+        claim_id: uuid.UUID | None = None,
+        among: Collection[Status] = tuple(Status),
+    ) -> set[uuid.UUID]:
+        """Move each of these notifications to `to`, with columns of its own, in one statement; those that moved.
+
+        The rules are those of `move`. All of them have the same columns, by field name. With `claim_id` only those
+        that this claim still holds move, and only those that were `among` these statuses.
+        """
+        return {code for rows in _in_rows(changes) for code in self._move_rows(to, rows, claim_id, among)}
+
+    def _move_rows(
+        self,
+        to: Status,
+        rows: Mapping[uuid.UUID, Mapping[str, Any]],
+        claim_id: uuid.UUID | None,
+        among: Collection[Status],
+    ) -> Iterable[uuid.UUID]:
+        names = list(next(iter(rows.values())))
+        columns: list[Any] = [self.model._meta.get_field(name) for name in names]
+        cleared = [f"{name} = NULL" for name in LEFT_BEHIND if name not in names]
+        given = [f"{field.column} = given.{field.column}" for field in columns]
+        types = ["uuid[]", *(f"{field.db_type(connection)}[]" for field in columns)]
+        sql = f"""
+            UPDATE {self.model._meta.db_table} AS row SET {", ".join(["status = %s", *cleared, *given])}
+            FROM unnest({", ".join(f"%s::{kind}" for kind in types)})
+                AS given({", ".join(["code", *(field.column for field in columns)])})
+            WHERE row.code = given.code AND row.status = ANY(%s) {"AND row.claim_id = %s" if claim_id else ""}
+            RETURNING row.code
+        """  # noqa: S608 - names of our own columns
+        values = [[field.get_db_prep_save(row[field.name], connection) for row in rows.values()] for field in columns]
+        legal = [status.value for status in origins(to) if status in among]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [to, list(rows), *values, legal, *([claim_id] if claim_id else [])])
+            return [code for (code,) in cursor.fetchall()]
 
     def claim(self, code: uuid.UUID, at: datetime) -> "WhatsAppNotification | None":
         """Take a due notification for sending, or None when it is not due or somebody else has it.
@@ -139,17 +182,40 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
         The winner holds it until `claimed_until`; `claim_id` proves it.
         """
         claim_id = uuid.uuid4()
-        won = (
-            self.due(at)
-            .filter(code=code)
-            .move(
-                Status.SENDING,
-                claim_id=claim_id,
-                claimed_until=at + LEASE,
-                slot_at=F("slot_at"),
-                first_attempt_at=Coalesce("first_attempt_at", models.Value(at)),
-            )
+        won = self.due(at).filter(code=code)._hold(claim_id, at)
+        return self.model.objects.select_related("user").get(code=code, claim_id=claim_id) if won else None
+
+    def claim_all(
+        self, codes: Collection[uuid.UUID], at: datetime, ahead: timedelta = timedelta()
+    ) -> list["WhatsAppNotification"]:
+        """Take those of these notifications that are due and that nobody else has; one claim holds them all.
+
+        Also those whose slot in the sender's pace comes within `ahead`. What somebody else has locked is left alone.
+        """
+        claim_id = uuid.uuid4()
+        has_slot = Q(slot_at__isnull=False, next_attempt_at__lte=at + ahead)
+        due = self.waiting().filter(Q(next_attempt_at__lte=at) | has_slot, code__in=codes).exclude(expires_at__lte=at)
+        with transaction.atomic():
+            free = list(due.order_by("code").select_for_update(skip_locked=True).values_list("code", flat=True))
+            if not free:
+                return []
+            self.model.objects.filter(code__in=free)._hold(claim_id, at)
+        # Those that are due first, then by their slots.
+        held = self.model.objects.select_related("user").filter(code__in=free, claim_id=claim_id)
+        return list(held.order_by("priority", "slot_at", "created_at"))
+
+    def _hold(self, claim_id: uuid.UUID, at: datetime) -> int:
+        return self.move(
+            Status.SENDING,
+            claim_id=claim_id,
+            claimed_until=at + LEASE,
+            slot_at=F("slot_at"),
+            first_attempt_at=Coalesce("first_attempt_at", models.Value(at)),
         )
-        if not won:
-            return None
-        return self.model.objects.select_related("user").get(code=code, claim_id=claim_id)
+
+
+def _in_rows(changes: Mapping[uuid.UUID, Mapping[str, Any]]) -> Iterable[dict[uuid.UUID, Mapping[str, Any]]]:
+    """The same in parts of which each makes one statement, in the order of their keys: no two wait for each other."""
+    codes = sorted(changes)
+    for start in range(0, len(codes), ROWS_PER_STATEMENT):
+        yield {code: changes[code] for code in codes[start : start + ROWS_PER_STATEMENT]}

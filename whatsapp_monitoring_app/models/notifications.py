@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models.attempts import Form, Trigger
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
-from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
+from whatsapp_monitoring_app.models.notification_queries import LEASE, NotificationQuerySet
 from whatsapp_monitoring_app.models.statuses import WAITING, CancelReason, InformedHow, Status
 
 MEDIA = [(form.value, form.label) for form in (Form.IMAGE, Form.DOCUMENT)]
@@ -256,6 +256,11 @@ class WhatsAppNotification(models.Model):
     @property
     def has_attempts_left(self) -> bool:
         return self.attempt_count < self.max_attempts
+
+    @property
+    def is_at_its_first_call(self) -> bool:
+        """Whether it is claimed, and never was put to a provider before this claim."""
+        return self.claimed_until is not None and self.first_attempt_at == self.claimed_until - LEASE
 
     @property
     def can_retry(self) -> bool:

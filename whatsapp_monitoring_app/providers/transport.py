@@ -1,4 +1,7 @@
-"""Carries one provider request over HTTP, and says what is certain when there is no answer."""
+"""Carries one provider request over HTTP, and says what is certain when there is no answer.
+
+`exchange` carries many at once, with the same promises.
+"""
 
 import email.utils
 import json
@@ -57,7 +60,7 @@ class NoAnswer(Exception):
 def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -> HttpAnswer:
     """Carry the request once. Raises NotSent or NoAnswer; repeats nothing by itself."""
     if request.url == console.ADDRESS:
-        return _print(request)
+        return play_console(request)
     try:
         with _session(clock()).request(
             request.method,
@@ -69,7 +72,7 @@ def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -
             stream=True,
         ) as response:
             body = _read(response.raw, deadline=time.monotonic() + READ_SECONDS)
-            return HttpAnswer(response.status_code, body, _retry_after(response.headers.get("Retry-After")))
+            return HttpAnswer(response.status_code, body, retry_after(response.headers.get("Retry-After")))
     # Without what was behind it, which shows the address; and an address may hold a token.
     except requests.ConnectTimeout:
         raise NotSent("no connection in time") from None
@@ -83,7 +86,7 @@ def send(request: HttpRequest, *, clock: Callable[[], float] = time.monotonic) -
         raise NoAnswer(type(error).__name__) from None
 
 
-def _print(request: HttpRequest) -> HttpAnswer:
+def play_console(request: HttpRequest) -> HttpAnswer:
     """Play the provider that sends nothing."""
     if request.body:
         sys.stdout.write("WhatsApp {from} → {to}: {kind}, {length} characters\n".format_map(json.loads(request.body)))
@@ -120,7 +123,7 @@ def _never_connected(error: requests.RequestException) -> bool:
     return isinstance(reason, NewConnectionError | NameResolutionError) or "CERTIFICATE_VERIFY_FAILED" in str(reason)
 
 
-def _retry_after(header: str | None) -> timedelta | None:
+def retry_after(header: str | None) -> timedelta | None:
     """The Retry-After header, in seconds or as a date (RFC 9110)."""
     if not header:
         return None

@@ -40,11 +40,12 @@ def obstacle(sender: WhatsAppSender, at: datetime, *, is_essential: bool = False
     if sender.credentials is None:
         return ProviderError(ErrorClass.NOT_CONFIGURED, message=f"The sender “{sender.code}” only prints.")
     if sender.is_stopped(at) and not (is_essential and sender.stop_class == ErrorClass.ACCOUNT_SLOW):
-        return _stop_of(sender)
+        return stop_of(sender)
     return None
 
 
-def _stop_of(sender: WhatsAppSender) -> ProviderError:
+def stop_of(sender: WhatsAppSender) -> ProviderError:
+    """What stopped this sender, as the error of a message that waits for it."""
     return ProviderError(ErrorClass(sender.stop_class or ErrorClass.ACCOUNT_STOP), message=sender.stop_reason)
 
 
@@ -53,7 +54,7 @@ def take_probe(sender: WhatsAppSender, at: datetime) -> ProviderError | None:
     if sender.stopped_until is None or sender.is_stopped(at):  # stopped, and no obstacle: an essential message
         return None
     # It stays open for the others while this caller finds out.
-    return None if sender.take_probe(at + PROBE_TIME) else _stop_of(sender)
+    return None if sender.take_probe(at + PROBE_TIME) else stop_of(sender)
 
 
 def note(sender: WhatsAppSender, outcome: Outcome, at: datetime) -> None:

@@ -13,6 +13,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -53,27 +54,38 @@ class Lane(NamedTuple):
 # A bulk goes at four fifths of the rate; a new urgent message waits for urgent messages only.
 LANES = (Lane("urgent", 2, 0.1), Lane("normal", 3, 0.1), Lane("bulk", 5, 0.8))
 
-# KEYS: the brake, when the person is free again, when each lane is. ARGV: the horizon, then interval and burst of the
-# person and of each lane; in milliseconds. Returns the wait, or -1 and reserves nothing when the horizon is full.
+# KEYS: the brake, when each lane is free again, when each message's person is. ARGV: the number of lanes, the horizon,
+# then interval and burst of the person and of each lane; in milliseconds. Returns the wait of each message, or -1 and
+# reserves nothing where the horizon is full.
 _RESERVE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local brake = math.max(redis.call('PTTL', KEYS[1]), 0)
+local lanes, horizon = tonumber(ARGV[1]), tonumber(ARGV[2])
+local function interval(i) return tonumber(ARGV[i * 2 + 3]) end
+local function burst(i) return tonumber(ARGV[i * 2 + 4]) end
 local function free_at(i) return math.max(tonumber(redis.call('GET', KEYS[i]) or 0), now) end
-local function wait_of(i) return math.max(free_at(i) - tonumber(ARGV[i * 2 - 1]) - now, 0) end
-local function take(i)
-  local free = math.max(free_at(i), now + brake) + tonumber(ARGV[i * 2 - 2])
-  redis.call('SET', KEYS[i], free, 'PX', math.ceil(free - now + 1000))
+local function wait_of(lane) return math.max(free_at(lane + 1) - burst(lane) - now, 0) end
+local function take(key, limit)
+  local free = math.max(free_at(key), now + brake) + interval(limit)
+  redis.call('SET', KEYS[key], free, 'PX', math.ceil(free - now + 1000))
 end
-local lane = 3
-for i = 4, #KEYS do
-  if wait_of(i) < wait_of(lane) then lane = i end
+local waits = {}
+for person = lanes + 2, #KEYS do
+  local lane = 1
+  for i = 2, lanes do
+    if wait_of(i) < wait_of(lane) then lane = i end
+  end
+  local wait = math.max(free_at(person) - burst(0) - now, 0, wait_of(lane), brake)
+  if wait > horizon then
+    wait = -1
+  else
+    take(person, 0)
+    take(lane + 1, lane)
+  end
+  waits[#waits + 1] = math.ceil(wait)
 end
-local wait = math.max(wait_of(2), wait_of(lane), brake)
-if wait > tonumber(ARGV[1]) then return -1 end
-take(2)
-take(lane)
-return math.ceil(wait)
+return waits
 """
 
 
@@ -103,16 +115,26 @@ class Slot:
 
 def reserve(sender: WhatsAppSender, telephone: str, at: datetime, priority: int = LANES[-1].lowest_priority) -> Slot:
     """A slot for one message of this sender to this person; no wait means now."""
+    return reserve_all(sender, [telephone], at, priority)[0]
+
+
+def reserve_all(sender: WhatsAppSender, telephones: Sequence[str], at: datetime, priority: int) -> list[Slot]:
+    """The same for a message to each of these people, in this order, asked at once."""
     lanes = [lane for lane in LANES if priority <= lane.lowest_priority]
-    keys = [_key(sender, "brake"), _key(sender, _fingerprint(telephone)), *(_key(sender, lane.name) for lane in lanes)]
+    names = ["brake", *(lane.name for lane in lanes), *map(_fingerprint, telephones)]
     limits = [PAIR_INTERVAL, PAIR_INTERVAL * (PAIR_BURST - 1)]
     for lane in lanes:
         limits += [timedelta(seconds=1 / (sender.rate_per_second * ramp(sender, at) * lane.share)), LANE_BURST]
+    arguments = [len(lanes), _ms(HORIZON), *(_ms(limit) for limit in limits)]
     try:
-        wait = _script(_RESERVE)(keys=keys, args=[_ms(HORIZON), *(_ms(limit) for limit in limits)])
+        waits = _script(_RESERVE)(keys=[_key(sender, name) for name in names], args=arguments)
     except redis.RedisError as error:
         logger.error("Redis is away, sending goes on slowly: %s", error)
-        return Slot(_alone.reserve())
+        return [Slot(_alone.reserve()) for _ in telephones]
+    return [_slot(wait) for wait in waits]
+
+
+def _slot(wait: int) -> Slot:
     if wait == -1:
         return Slot(ASK_AGAIN_AFTER, is_reserved=False)
     return Slot(timedelta(milliseconds=wait))
@@ -123,10 +145,26 @@ def holds_slot(sender: WhatsAppSender, slot_at: datetime | None, at: datetime) -
 
     A slot may have been given before the account was slowed down: of those, no more are good than the ramp lets pass.
     """
-    if slot_at is None or not slot_at <= at <= slot_at + SLOT_TOLERANCE:
-        return False
+    return hold_all(sender, [slot_at], at)[0]
+
+
+def hold_all(
+    sender: WhatsAppSender, slots: Sequence[datetime | None], at: datetime, ahead: timedelta = timedelta()
+) -> list[bool]:
+    """The same for several messages, in one question; with `ahead`, also of slots that come so soon."""
+    timely = [slot is not None and slot - ahead <= at <= slot + SLOT_TOLERANCE for slot in slots]
+    if not any(timely):
+        return timely
     part = ramp(sender, at)
-    interval = timedelta(seconds=1 / (sender.rate_per_second * part)) if part < 1 else timedelta()
+    if part == 1:
+        is_free = _may_pass(sender, timedelta())
+        return [is_timely and is_free for is_timely in timely]
+    interval = timedelta(seconds=1 / (sender.rate_per_second * part))
+    return [is_timely and _may_pass(sender, interval) for is_timely in timely]
+
+
+def _may_pass(sender: WhatsAppSender, interval: timedelta) -> bool:
+    """Whether no brake is in the way, nor, with an interval, the ramp."""
     keys = [_key(sender, "brake"), _key(sender, "ramp")]
     try:
         return bool(_script(_HOLD)(keys=keys, args=[_ms(interval), _ms(RAMP_BURST)]))

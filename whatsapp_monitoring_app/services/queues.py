@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, OuterRef, Q, Subquery
 
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
-from whatsapp_monitoring_app.services import pacing, routing, senders
+from whatsapp_monitoring_app.services import daily_limits, pacing, routing, senders
 from whatsapp_monitoring_app.services.senders import Overview
 
 
@@ -101,7 +101,7 @@ def _reached_today(everybody: Iterable[WhatsAppSender], at: datetime) -> dict[st
         f"account_{number}": Count("phone_number", distinct=True, filter=Q(sender__in=by_account[key]))
         for number, key in enumerate(keys)
     }
-    today = WhatsAppNotification.objects.filter(sent_at__gt=at - routing.DAY, sender__isnull=False).order_by()
+    today = WhatsAppNotification.objects.filter(sent_at__gt=at - daily_limits.DAY, sender__isnull=False).order_by()
     found = today.aggregate(**counts)
     return {key: found[f"account_{number}"] for number, key in enumerate(keys)}
 

@@ -3,13 +3,14 @@
 import json
 import logging
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Case, Exists, OuterRef, Q, UUIDField, When
+from django.db.models import Case, Exists, OuterRef, UUIDField, When
 from django.db.models.functions import Cast
 
 from whatsapp_monitoring_app import providers
@@ -101,14 +102,24 @@ def ready(waiting: ReceiptQuerySet) -> ReceiptQuerySet:
 
 def apply_waiting(notification: WhatsAppNotification, at: datetime) -> None:
     """Apply the receipts that came before the provider's answer was stored."""
-    waiting = WhatsAppReceipt.objects.filter(
-        Q(tracking=str(notification.pk)) | Q(provider_message_id=notification.provider_message_id or ""),
-        applied_at=None,
-    )
-    for receipt in waiting:
-        apply(receipt, at)
-    if waiting:
+    if apply_waiting_all({notification.pk: notification.provider_message_id}, at):
         notification.refresh_from_db()
+
+
+def apply_waiting_all(ids: Mapping[uuid.UUID, str | None], at: datetime) -> set[uuid.UUID]:
+    """The same for several notifications, by code with the provider's id where it is known; those that had some.
+
+    One query, if there are none.
+    """
+    codes, known = [str(code) for code in ids], [each for each in ids.values() if each]
+    by_code = WhatsAppReceipt.objects.filter(tracking__in=codes, applied_at=None).order_by()
+    by_id = WhatsAppReceipt.objects.filter(provider_message_id__in=known, applied_at=None).order_by()
+    waiting = by_code.union(by_id) if known else by_code
+    touched: set[uuid.UUID] = set()
+    for receipt in sorted(waiting, key=lambda each: (each.occurred_at, each.pk)):
+        if apply(receipt, at) and receipt.notification_id:
+            touched.add(receipt.notification_id)
+    return touched
 
 
 def _notification_of(receipt: WhatsAppReceipt) -> WhatsAppNotification | None:

@@ -27,7 +27,7 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.models.notification_queries import LEASE, NotificationQuerySet
 from whatsapp_monitoring_app.providers.base import ProviderError, Uncertain
-from whatsapp_monitoring_app.services import bulks, cancellation, delivery, message_types, receipts, routing, verdicts
+from whatsapp_monitoring_app.services import bulks, cancellation, message_types, receipts, recording, routing, verdicts
 from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
@@ -74,8 +74,8 @@ def _release(notification: WhatsAppNotification, at: datetime) -> None:
     sender = routing.own_sender_without_token(notification)
     started_at = (notification.claimed_until or at) - LEASE
     silence = Uncertain("the worker stopped during the call")
-    call = delivery.Call(silence, started_at, at)  # what it said, or through whom, died with the worker
-    delivery.write_attempt(notification, sender, call, next_attempt_at=None)
+    call = recording.Call(silence, started_at, at)  # what it said, or through whom, died with the worker
+    recording.write_attempt(notification, sender, call, next_attempt_at=None)
     verdicts.leave_unconfirmed(notification, silence.reason, Context(at=at, sender=sender))
     receipts.apply_waiting(notification, at)
 
@@ -136,15 +136,15 @@ def to_ring(at: datetime, limit: int | None = None) -> list[Bell]:
 
 
 @transaction.atomic
-def next_retry_to_ring(at: datetime) -> list[Bell]:
-    """The next retry that waits for a place, for a worker that has one free; none when none waits."""
-    return _ring(_unrung(at).filter(attempt_count__gt=0).order_by("priority", "-created_at")[:1], at)
+def next_retries_to_ring(at: datetime, count: int = 1) -> list[Bell]:
+    """The next retries that wait for a place, for a worker that has one free; none when none waits."""
+    return _ring(_unrung(at).filter(attempt_count__gt=0).order_by("priority", "-created_at")[:count], at)
 
 
 @transaction.atomic
-def next_bulk_to_ring(at: datetime) -> list[Bell]:
+def next_bulk_to_ring(at: datetime, count: int = 1) -> list[Bell]:
     """The same among what is not urgent and was never tried: of these there may be many, and any of them will do."""
-    return _ring(_unrung(at).filter(attempt_count=0, priority__gt=NORMAL).order_by("next_attempt_at")[:1], at)
+    return _ring(_unrung(at).filter(attempt_count=0, priority__gt=NORMAL).order_by("next_attempt_at")[:count], at)
 
 
 def _unrung(at: datetime) -> NotificationQuerySet:

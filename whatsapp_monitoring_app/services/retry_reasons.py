@@ -11,6 +11,7 @@ from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppInbound, 
 from whatsapp_monitoring_app.models.subjects import known_better, superseded
 from whatsapp_monitoring_app.services import cancellation, message_types, routing, window, wording
 from whatsapp_monitoring_app.services.approval import Unsayable
+from whatsapp_monitoring_app.services.circumstances import Circumstances
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS_OF_CODES
 
 # What was written longer ago may not be true any more.
@@ -106,9 +107,10 @@ def cannot_be_said(notification: WhatsAppNotification, at: datetime) -> bool:
     """Whether it failed because the 24-hour window was closed, and still no way of saying it is open."""
     if notification.error_class != ErrorClass.WINDOW_CLOSED:
         return False
-    sender = routing.choose(notification, at).sender
+    circumstances = Circumstances([notification], at)
+    sender = routing.choose(notification, circumstances).sender
     try:
-        wording.of(notification, sender, at)
+        wording.of(notification, sender, circumstances)
     except Unsayable as refusal:
         return refusal.until is None and refusal.error.error_class is ErrorClass.WINDOW_CLOSED
     return False

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import ErrorClass, RouteChoice, Status, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.models import RouteChoice, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.providers.base import ProviderError
 from whatsapp_monitoring_app.services import circuit, message_types, offices
-
-DAY = timedelta(hours=24)
+from whatsapp_monitoring_app.services.circumstances import Circumstances
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,13 @@ class Route:
         return (why.message or why.error_class.value) if why else ""
 
 
-def choose(notification: WhatsAppNotification, at: datetime) -> Route:
+def choose(notification: WhatsAppNotification, circumstances: Circumstances) -> Route:
     """The message's own sender, or the first of its fallbacks that can send now."""
-    first = own_sender(notification)
-    first_obstacle = _obstacle(first, notification, at)
+    first = circumstances.sender(**_key_of_own_sender(notification))
+    first_obstacle = _obstacle(first, notification, circumstances)
     if first_obstacle and message_types.get(notification.message_type).has_stand_ins:
         for sender in _fallbacks(first):
-            if not _obstacle(sender, notification, at):
+            if not _obstacle(sender, notification, circumstances):
                 return Route(sender, RouteChoice.FALLBACK, stands_in_because=first_obstacle)
     return Route(first, choice_of_own_sender(notification), first_obstacle)
 
@@ -118,25 +117,10 @@ def _key_of_own_sender(notification: WhatsAppNotification) -> dict[str, Any]:
             return {"code": scopes.get(notification.source_app).sender}
 
 
-def _obstacle(sender: WhatsAppSender, notification: WhatsAppNotification, at: datetime) -> ProviderError | None:
-    is_essential = message_types.get(notification.message_type).is_essential
-    return circuit.obstacle(sender, at, is_essential=is_essential) or _daily_limit_reached(sender, notification, at)
-
-
-def _daily_limit_reached(
-    sender: WhatsAppSender, notification: WhatsAppNotification, at: datetime
+def _obstacle(
+    sender: WhatsAppSender, notification: WhatsAppNotification, circumstances: Circumstances
 ) -> ProviderError | None:
-    """Meta counts the different people that an account writes to in 24 hours; one more message to them is free."""
-    if sender.daily_limit is None:
-        return None
-    perhaps_sent = Q(status=Status.UNCONFIRMED, first_attempt_at__gt=at - DAY)
-    today = WhatsAppNotification.objects.filter(
-        Q(sent_at__gt=at - DAY) | perhaps_sent, sender__in=sender.same_account()
-    )
-    if today.filter(phone_number=notification.phone_number).exists():
-        return None
-    if today.order_by().values("phone_number").distinct().count() < sender.daily_limit:
-        return None
-    return ProviderError(
-        ErrorClass.DAILY_LIMIT, message=f"The sender “{sender.code}” has written to {sender.daily_limit} people today."
+    is_essential = message_types.get(notification.message_type).is_essential
+    return circuit.obstacle(sender, circumstances.at, is_essential=is_essential) or circumstances.limits.obstacle(
+        sender, notification
     )

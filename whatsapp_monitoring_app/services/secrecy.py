@@ -3,8 +3,9 @@
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
 from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppSender
@@ -13,6 +14,7 @@ from whatsapp_monitoring_app.providers.base import Account, HttpAnswer, HttpRequ
 
 HIDDEN = "[…]"
 SHORTEST = 8  # characters: anything shorter stands in many an answer by chance
+PLAIN = re.compile(r"[A-Za-z0-9]+")
 
 
 def of(
@@ -36,9 +38,11 @@ def of_account(sender: WhatsAppSender) -> tuple[str, ...]:
 
 def hide(text: str, secrets: Iterable[str]) -> str:
     """The text without these secrets, in whatever spelling an echo has."""
+    folded = text.casefold()
     for secret in secrets:
-        for spelling in _spellings(secret):
-            text = text.replace(spelling, HIDDEN)
+        if _core(secret) in folded:
+            for spelling in _spellings(secret):
+                text = text.replace(spelling, HIDDEN)
     return text
 
 
@@ -53,16 +57,32 @@ def hide_in_outcome(outcome: Outcome, secrets: Iterable[str]) -> Outcome:
     return Refused(replace(error, code=hide(error.code, secrets), message=hide(error.message, secrets)))
 
 
-def _spellings(secret: str) -> Iterator[str]:
+@lru_cache(maxsize=1024)
+def _core(secret: str) -> str:
+    """The longest part of the secret that every spelling leaves as it is, but for its case; "" when there is none.
+
+    Most answers repeat nothing, and each costs a dozen searches where one is enough to know.
+    """
+    return max(PLAIN.findall(secret), key=len, default="").casefold()
+
+
+@lru_cache(maxsize=64)
+def _spellings(secret: str) -> tuple[str, ...]:
     """As it is and as JSON spells it; either of them again as it stands in a page or in an address."""
     as_json = json.dumps(secret)[1:-1]
-    for spelling in (secret, as_json, _upper(as_json), json.dumps(secret, ensure_ascii=False)[1:-1]):
-        for slashed in (spelling, spelling.replace("/", "\\/")):
-            yield slashed
-            yield html.escape(slashed)
-            yield quote(slashed, errors="replace")
-            yield quote(slashed, safe="", errors="replace")
-            yield quote_plus(slashed, errors="replace")
+    plain = (secret, as_json, _upper(as_json), json.dumps(secret, ensure_ascii=False)[1:-1])
+    slashed = dict.fromkeys(each for one in plain for each in (one, one.replace("/", "\\/")))
+    return tuple(dict.fromkeys(spelling for each in slashed for spelling in _quoted(each)))
+
+
+def _quoted(text: str) -> tuple[str, ...]:
+    return (
+        text,
+        html.escape(text),
+        quote(text, errors="replace"),
+        quote(text, safe="", errors="replace"),
+        quote_plus(text, errors="replace"),
+    )
 
 
 def _upper(escaped: str) -> str:

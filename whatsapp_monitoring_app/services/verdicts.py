@@ -1,6 +1,8 @@
 """What an answer or a receipt does to a notification. Each function takes a notification locked by its caller."""
 
 import logging
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -10,6 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from whatsapp_monitoring_app.models import ErrorClass, Status, Trigger, WhatsAppNotification, WhatsAppSender
+from whatsapp_monitoring_app.models.notification_queries import LEFT_BEHIND
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS, Fate, delay
 
@@ -28,11 +31,65 @@ class Context:
     random: Random = _random
 
 
+@dataclass(frozen=True)
+class Moved:
+    """What has been written of a notification that has moved: its status, and the columns beside it."""
+
+    status: Status
+    columns: Mapping[str, Any]
+
+    def show(self, notification: WhatsAppNotification) -> None:
+        """Let the object be as its row is."""
+        notification.status = self.status
+        for name, value in {**LEFT_BEHIND, **self.columns}.items():
+            field: Any = WhatsAppNotification._meta.get_field(name)
+            setattr(notification, field.attname, value)
+
+
+def accept_all(accepted: Mapping[WhatsAppNotification, tuple[Accepted, Context]]) -> dict[uuid.UUID, Moved]:
+    """The provider took these, all of one claim; those that the claim still holds.
+
+    The others are for `accept`: what somebody has moved meanwhile, and what was answered with a known id.
+    """
+    rows = {each.pk: _accepted(each, *answer) for each, answer in accepted.items()}
+    try:
+        with transaction.atomic():
+            return _move_held(Status.SENT, rows, next(iter(accepted), None))
+    except IntegrityError:
+        return {}
+
+
+def _move_held(
+    to: Status, rows: Mapping[uuid.UUID, Mapping[str, Any]], one_of_them: WhatsAppNotification | None
+) -> dict[uuid.UUID, Moved]:
+    """Move those that are being sent under the claim of one of them."""
+    if one_of_them is None:
+        return {}
+    moved = WhatsAppNotification.objects.all().move_each(
+        to, rows, claim_id=one_of_them.claim_id, among=[Status.SENDING]
+    )
+    return {code: Moved(to, rows[code]) for code in moved}
+
+
+def _accepted(notification: WhatsAppNotification, accepted: Accepted, context: Context) -> dict[str, Any]:
+    return {
+        "sent_at": context.at,
+        "attempt_count": notification.attempt_count + 1,
+        "wa_id": _wa_id(accepted),
+        "sender": context.sender.pk if context.sender else None,
+        "provider_message_id": accepted.provider_message_id or notification.provider_message_id,
+        **error_fields(None),
+    }
+
+
+def _wa_id(accepted: Accepted) -> str:
+    # The test phone's id says nothing about the client: its STOP would be theirs.
+    return "" if settings.WHATSAPP_TEST_PHONE else accepted.wa_id
+
+
 def accept(notification: WhatsAppNotification, accepted: Accepted, context: Context) -> None:
     """The provider took it."""
-    # The test phone's id says nothing about the client: its STOP would be theirs.
-    wa_id = "" if settings.WHATSAPP_TEST_PHONE else accepted.wa_id
-    known: dict[str, Any] = {"wa_id": wa_id, "sender": context.sender}
+    known: dict[str, Any] = {"wa_id": _wa_id(accepted), "sender": context.sender}
     named = {"provider_message_id": accepted.provider_message_id} if accepted.provider_message_id else {}
     try:
         with transaction.atomic():
@@ -70,7 +127,7 @@ def refuse(notification: WhatsAppNotification, error: ProviderError, context: Co
         return
     given_back = not costs and notification.status == Status.SENDING
     notification.move(
-        _waiting_status(count) if given_back else Status.RETRY_SCHEDULED,
+        Status.PENDING if given_back and not count else Status.RETRY_SCHEDULED,
         attempt_count=count,
         next_attempt_at=again_at,
         next_trigger=notification.next_trigger if given_back else Trigger.RETRY,
@@ -97,28 +154,46 @@ def leave_unconfirmed(notification: WhatsAppNotification, reason: str, context: 
     )
 
 
-def give_back(notification: WhatsAppNotification, error: ProviderError, until: datetime) -> None:
-    """The sender cannot send now: wait, at no cost. No call was made, so there is no attempt to record."""
-    status = _waiting_status(notification.attempt_count)
-    notification.move(status, next_attempt_at=until, rung_at=None, **_not_tried(notification), **error_fields(error))
+@dataclass(frozen=True)
+class Return:
+    """A claimed notification that goes back to the queue without a call; it waits `until` then, at no cost.
+
+    `error` says what it waits for, unless that is only the pace or the night; `slot_of` gave it a slot then.
+    """
+
+    notification: WhatsAppNotification
+    until: datetime
+    error: ProviderError | None = None
+    slot_of: WhatsAppSender | None = None
 
 
-def _waiting_status(attempt_count: int) -> Status:
+def put_back(returns: Sequence[Return]) -> dict[uuid.UUID, Moved]:
+    """Put these back, all of one claim; those that the claim still held. No call was made, so none is recorded."""
+    moved: dict[uuid.UUID, Moved] = {}
     # A receipt of an earlier attempt, perhaps unconfirmed, must still be able to stop the next one.
-    return Status.RETRY_SCHEDULED if attempt_count else Status.PENDING
+    for status, was_tried in ((Status.PENDING, False), (Status.RETRY_SCHEDULED, True)):
+        some = [each for each in returns if _was_tried(each.notification) == was_tried]
+        rows = {each.notification.pk: _returned(each) for each in some}
+        moved |= _move_held(status, rows, some[0].notification if some else None)
+    return moved
 
 
-def wait_for_slot(notification: WhatsAppNotification, slot_of: WhatsAppSender | None, until: datetime) -> None:
-    """The sender goes as fast as it may: wait, at no cost and with no error, for a slot of its or to ask again."""
-    slot = {"sender": slot_of, "slot_at": until} if slot_of else {}
-    status = _waiting_status(notification.attempt_count)
-    untried = _not_tried(notification)
-    notification.move(status, next_attempt_at=until, rung_at=None, **slot, **untried, **error_fields(None))
+def _was_tried(notification: WhatsAppNotification) -> bool:
+    return notification.attempt_count > 0
 
 
-def _not_tried(notification: WhatsAppNotification) -> dict[str, None]:
-    """What a worker took and gave back without a call was not attempted: how soon we are is measured by calls."""
-    return {} if notification.attempt_count else {"first_attempt_at": None}
+def _returned(back: Return) -> dict[str, Any]:
+    notification = back.notification
+    # How soon we are is measured by calls.
+    first_attempt_at = None if notification.is_at_its_first_call else notification.first_attempt_at
+    return {
+        "next_attempt_at": back.until,
+        "rung_at": None,
+        "first_attempt_at": first_attempt_at,
+        "sender": back.slot_of.pk if back.slot_of else notification.sender_id,
+        "slot_at": back.until if back.slot_of else None,
+        **error_fields(back.error),
+    }
 
 
 def _count_after(notification: WhatsAppNotification) -> int:

@@ -3,39 +3,68 @@
 Source: developers.facebook.com/docs/whatsapp, "Customer service windows".
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
-from whatsapp_monitoring_app.models import WhatsAppInbound, WhatsAppNotification, WhatsAppSender
+from django.db import connection
+
+from whatsapp_monitoring_app.models import WhatsAppInbound, WhatsAppSender
 
 LENGTH = timedelta(hours=24)
 # The call takes time, and the provider's clock is not ours.
 MARGIN = timedelta(minutes=1)
 
-
-def is_open(phone_number: str, sender: WhatsAppSender, at: datetime, since: datetime | None = None) -> bool:
-    """Whether the person may be written to freely from this sender's number; by what came after `since`, if given."""
-    until = open_until(phone_number, sender, at, since)
-    return until is not None and until > at
-
-
-def open_until(
-    phone_number: str, sender: WhatsAppSender, at: datetime, since: datetime | None = None
-) -> datetime | None:
-    """When the window closes, with a margin; None when nothing has opened it."""
-    # What somebody chooses in the settings is no message, and a message of the future is a wrong clock.
-    written = WhatsAppInbound.objects.filter(
-        phone_number__in=_names_of(phone_number),
-        provider=sender.provider,
-        account_id=sender.account,
-        occurred_at__gt=max(at - LENGTH, since or at - LENGTH),
-        occurred_at__lte=at + LENGTH,
-    ).exclude(provider_message_id__startswith=WhatsAppInbound.CHOICE_PREFIX)
-    last = written.order_by("-occurred_at").values_list("occurred_at", flat=True).first()
-    return min(last, at) + LENGTH - MARGIN if last else None
+# When each number last wrote to each of ours: under its own name, or what WhatsApp calls it where that differs. What
+# somebody chooses in the settings is no message, and a message of the future is a wrong clock.
+_LAST_WRITTEN = """
+SELECT asked.number, written.provider, written.account_id, max(written.occurred_at)
+FROM unnest(%(numbers)s::text[]) AS asked(number)
+LEFT JOIN LATERAL (
+    SELECT '+' || wa_id AS name FROM whatsapp_monitoring_app_whatsappnotification
+    WHERE phone_number = asked.number AND wa_id <> '' ORDER BY created_at DESC LIMIT 1
+) AS told ON true
+JOIN whatsapp_monitoring_app_whatsappinbound AS written
+    ON written.phone_number IN (asked.number, told.name)
+    AND written.occurred_at > %(since)s AND written.occurred_at <= %(until)s
+    AND NOT starts_with(written.provider_message_id, %(choice)s)
+GROUP BY 1, 2, 3
+"""
 
 
-def _names_of(phone_number: str) -> set[str]:
-    """The number, and what WhatsApp calls it where that differs: people write under that one."""
-    told = WhatsAppNotification.objects.filter(phone_number=phone_number).exclude(wa_id="")
-    wa_id = told.order_by("-created_at").values_list("wa_id", flat=True).first()
-    return {phone_number, f"+{wa_id}"} if wa_id else {phone_number}
+class Windows:
+    """The windows of some numbers at one moment, read at once."""
+
+    def __init__(self, numbers: Collection[str], at: datetime) -> None:
+        self._at = at
+        asked: dict[str, Any] = {
+            "numbers": list(numbers),
+            "since": at - LENGTH,
+            "until": at + LENGTH,
+            "choice": WhatsAppInbound.CHOICE_PREFIX,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_LAST_WRITTEN, asked)
+            self._written: dict[tuple[str, str, str], datetime] = {
+                (number, provider, account): last for number, provider, account, last in cursor.fetchall()
+            }
+
+    def open_until(self, phone_number: str, sender: WhatsAppSender, since: datetime | None = None) -> datetime | None:
+        """When the person's window at this sender closes, with a margin; None when nothing has opened it.
+
+        By what came after `since`, if given.
+        """
+        last = self._written.get((phone_number, sender.provider, sender.account))
+        if last is None or (since and last <= since):
+            return None
+        return min(last, self._at) + LENGTH - MARGIN
+
+    def is_open(self, phone_number: str, sender: WhatsAppSender, since: datetime | None = None) -> bool:
+        """Whether the person may be written to freely from this sender's number."""
+        until = self.open_until(phone_number, sender, since)
+        return until is not None and until > self._at
+
+
+def is_open(phone_number: str, sender: WhatsAppSender, at: datetime) -> bool:
+    """Whether the person may be written to freely from this sender's number."""
+    return Windows([phone_number], at).is_open(phone_number, sender)

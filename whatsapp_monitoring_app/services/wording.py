@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Max
-
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import ErrorClass, Form, WhatsAppNotification, WhatsAppSender, WhatsAppTemplate
 from whatsapp_monitoring_app.providers import content
 from whatsapp_monitoring_app.providers.base import ProviderError
-from whatsapp_monitoring_app.services import approval, rendering, window
+from whatsapp_monitoring_app.services import approval, rendering
 from whatsapp_monitoring_app.services.approval import Unsayable
+from whatsapp_monitoring_app.services.circumstances import Circumstances
 
 # The variables that a first-password link can be in.
 CARRY_A_LINK = {"lien", "texte"}
@@ -31,42 +30,33 @@ class Wording:
     text: str = field(repr=False)
 
 
-def of(notification: WhatsAppNotification, sender: WhatsAppSender, at: datetime) -> Wording:
+def of(notification: WhatsAppNotification, sender: WhatsAppSender, circumstances: Circumstances) -> Wording:
     """How this sender says it. Raises Unsayable."""
     if not providers.get(sender.provider).has_window:
         return _own_words(notification)
     if notification.template is None:
-        return _own_words_or_stand_in(notification, sender, at)
+        return _own_words_or_stand_in(notification, sender, circumstances)
     try:
-        return _first_sayable(
-            notification, sender, [_Candidate(notification.template, notification.template_params)], at
-        )
+        own = _Candidate(notification.template, notification.template_params)
+        return _first_sayable(notification, sender, [own], circumstances)
     except Unsayable:
-        if _is_window_open(notification, sender, at):
+        if _is_window_open(notification, sender, circumstances):
             return _own_words(notification)
         raise
 
 
-def _own_words_or_stand_in(notification: WhatsAppNotification, sender: WhatsAppSender, at: datetime) -> Wording:
-    if _is_window_open(notification, sender, at):
+def _own_words_or_stand_in(
+    notification: WhatsAppNotification, sender: WhatsAppSender, circumstances: Circumstances
+) -> Wording:
+    if _is_window_open(notification, sender, circumstances):
         return _own_words(notification)
-    return _first_sayable(notification, sender, list(_stand_ins(notification)), at)
+    stand_ins = list(_stand_ins(notification, circumstances))
+    return _first_sayable(notification, sender, stand_ins, circumstances)
 
 
-def _is_window_open(notification: WhatsAppNotification, sender: WhatsAppSender, at: datetime) -> bool:
-    number = rendering.number_to_call(notification)
-    if not window.is_open(number, sender, at):
-        return False
-    refused_at = _refused_at(notification)
-    return refused_at is None or window.is_open(number, sender, at, since=refused_at)
-
-
-def _refused_at(notification: WhatsAppNotification) -> datetime | None:
-    """When a provider last found the window closed: only what the client has written since opens it again."""
-    closed = {"error_class": ErrorClass.WINDOW_CLOSED}
-    told = notification.attempts.filter(**closed).aggregate(at=Max("finished_at"))["at"]
-    heard = notification.receipts.filter(**closed).aggregate(at=Max("occurred_at"))["at"]
-    return max(filter(None, (told, heard)), default=None)
+def _is_window_open(notification: WhatsAppNotification, sender: WhatsAppSender, circumstances: Circumstances) -> bool:
+    refused_at = circumstances.window_refused_at(notification)
+    return circumstances.windows.is_open(rendering.number_to_call(notification), sender, since=refused_at)
 
 
 @dataclass(frozen=True)
@@ -89,9 +79,9 @@ def _own_words(notification: WhatsAppNotification) -> Wording:
             return Wording(content.Text(text), Form.TEXT, stored)
 
 
-def _stand_ins(notification: WhatsAppNotification) -> Iterator[_Candidate]:
+def _stand_ins(notification: WhatsAppNotification, circumstances: Circumstances) -> Iterator[_Candidate]:
     known = _known(notification)
-    for template in WhatsAppTemplate.objects.standing_in_for(notification.message_type):
+    for template in circumstances.stand_ins(notification.message_type):
         if rendering.FIRST_PASSWORD_LINK in notification.message_content and not CARRY_A_LINK & {*template.variables}:
             continue  # the link is the message
         params = {name: known[name] for name in template.variables if name in known}
@@ -114,16 +104,21 @@ def _known(notification: WhatsAppNotification) -> dict[str, str]:
 
 
 def _first_sayable(
-    notification: WhatsAppNotification, sender: WhatsAppSender, candidates: list[_Candidate], at: datetime
+    notification: WhatsAppNotification,
+    sender: WhatsAppSender,
+    candidates: list[_Candidate],
+    circumstances: Circumstances,
 ) -> Wording:
     refusals = []
     for candidate in candidates:
         try:
-            return _as_template(notification, sender, candidate, at)
+            return _as_template(notification, sender, candidate, circumstances)
         except Unsayable as refusal:
             refusals.append(refusal)
     # What waits for the provider's approval is waited for.
-    raise next((refusal for refusal in refusals if refusal.until), None) or _final(notification, refusals, at)
+    raise next((refusal for refusal in refusals if refusal.until), None) or _final(
+        notification, refusals, circumstances.at
+    )
 
 
 def _final(notification: WhatsAppNotification, refusals: list[Unsayable], at: datetime) -> Unsayable:
@@ -139,7 +134,7 @@ def _final(notification: WhatsAppNotification, refusals: list[Unsayable], at: da
 
 
 def _as_template(
-    notification: WhatsAppNotification, sender: WhatsAppSender, candidate: _Candidate, at: datetime
+    notification: WhatsAppNotification, sender: WhatsAppSender, candidate: _Candidate, circumstances: Circumstances
 ) -> Wording:
     """The template in the language that the client reads best of those that the provider takes. Raises Unsayable."""
     template = candidate.template
@@ -153,7 +148,7 @@ def _as_template(
     refusals = []
     for language in template.languages(notification.language):
         try:
-            approved = approval.find(template, language, sender, at)
+            approved = circumstances.approved(template, language, sender)
             what = approved.filled(filled, media, template.render(language, filled))
         except Unsayable as refusal:
             refusals.append(refusal)
