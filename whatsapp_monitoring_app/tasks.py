@@ -497,9 +497,18 @@ def check_whatsapp_senders() -> int:
 
 @shared_task
 def cleanup_old_whatsapp_attempts() -> dict[str, int]:
-    """Delete what is older than the retention; how many rows of each kind."""
-    return cleanup.delete_old(
+    """Delete what is older than the retention for some seconds, and ring for the next run while there may be more.
+
+    How many rows of each kind this run has deleted.
+    """
+    pace = cleanup.Pace()
+    deleted = cleanup.delete_old(
         timezone.now(),
         keep=timedelta(days=settings.WHATSAPP_RETENTION_DAYS),
         keep_payloads=timedelta(days=settings.WHATSAPP_WEBHOOK_RETENTION_DAYS),
+        pace=pace,
     )
+    if pace.is_over:
+        # Behind what waits in the queue: a worker's thread is never kept for hours.
+        _publish(cleanup_old_whatsapp_attempts, ())
+    return deleted

@@ -1,4 +1,4 @@
-"""Finding again what was lost, and deleting what is old."""
+"""Finding again what was lost."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -27,10 +27,8 @@ from whatsapp_monitoring_app.models import (
     Trigger,
     WhatsAppAttempt,
     WhatsAppBulk,
-    WhatsAppInbound,
     WhatsAppNotification,
     WhatsAppOptOut,
-    WhatsAppReceipt,
     WhatsAppSender,
     WhatsAppWebhookLog,
     WhatsAppWrongNumber,
@@ -38,7 +36,7 @@ from whatsapp_monitoring_app.models import (
 from whatsapp_monitoring_app.models.notification_queries import LEASE
 from whatsapp_monitoring_app.providers.base import Kind, ReceiptEvent
 from whatsapp_monitoring_app.providers.transport import NoAnswer
-from whatsapp_monitoring_app.services import bulks, cleanup, drafts, receipts, recovery
+from whatsapp_monitoring_app.services import bulks, drafts, receipts, recovery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
@@ -328,68 +326,3 @@ def test_a_bulk_whose_task_was_lost_is_found(make_user: Callable[..., User]):
     assert recovery.lost_bulks(NOW + recovery.PATIENCE) == []
     assert recovery.lost_bulks(NOW + recovery.PATIENCE + SECOND) == [lost.pk]
     assert WhatsAppBulk.objects.count() == 2
-
-
-KEPT = [Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED, Status.UNCONFIRMED]
-
-
-NOTHING = dict.fromkeys(
-    (
-        "announcements",
-        "notifications",
-        "receipts",
-        "inbound",
-        "calls",
-        "retry_batches",
-        "exports",
-        "files",
-        "bulks",
-        "alerts",
-        "payloads",
-    ),
-    0,
-)
-
-
-def clean(at: datetime) -> dict[str, int]:
-    return cleanup.delete_old(at, keep=90 * DAY, keep_payloads=7 * DAY)
-
-
-@pytest.mark.parametrize("status", Status)
-def test_only_what_is_finished_is_deleted_when_it_is_old(status: Status):
-    notification = post_in(status)
-    assert clean(NOW + 90 * DAY) == NOTHING
-    deleted = clean(NOW + 90 * DAY + SECOND)["notifications"]
-    assert deleted == (status not in KEPT)
-    assert WhatsAppNotification.objects.filter(pk=notification.pk).exists() == (status in KEPT)
-
-
-def test_attempts_and_receipts_go_with_their_notification_in_batches(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cleanup, "BATCH", 2)
-    for n in range(5):
-        notification = attempt(post(), Provider(accepted(f"wamid.{n}")))
-        receive("delivered", f"wamid.{n}")
-    young = attempt(post(at=NOW + DAY), Provider(accepted("wamid.young")), NOW + DAY)
-    receive("read", "wamid.young", NOW + DAY)
-    receive("read", "wamid.stranger")
-    receive("read", "wamid.young stranger", NOW + DAY)
-    WhatsAppWebhookLog.objects.create(provider="cloud_api", payload="{}", received_at=NOW)
-    WhatsAppWebhookLog.objects.create(provider="cloud_api", payload="{}", received_at=NOW + 84 * DAY)
-    for moment in (NOW, NOW + DAY):
-        WhatsAppInbound.objects.create(
-            provider="cloud_api", provider_message_id=f"in.{moment:%d}", occurred_at=moment, received_at=moment
-        )
-        WhatsAppBulk.objects.create(source_app="agent_mali", user_ids=[], created_at=moment, finished_at=moment)
-    WhatsAppBulk.objects.create(source_app="agent_mali", user_ids=[], created_at=NOW)
-    assert notification.attempts.count() == 1
-
-    one_each = {"receipts": 1, "inbound": 1, "bulks": 1, "payloads": 1}
-    assert clean(NOW + 90 * DAY + SECOND) == {**NOTHING, "notifications": 5, **one_each}
-    assert [row.pk for row in WhatsAppNotification.objects.all()] == [young.pk]
-    assert [row.notification_id for row in WhatsAppAttempt.objects.all()] == [young.pk]
-    assert {row.provider_message_id for row in WhatsAppReceipt.objects.all()} == {
-        "wamid.young",
-        "wamid.young stranger",
-    }
-    assert (WhatsAppInbound.objects.count(), WhatsAppBulk.objects.count()) == (1, 2)
-    assert clean(NOW + 90 * DAY + SECOND) == NOTHING

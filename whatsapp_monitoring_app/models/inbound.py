@@ -53,6 +53,8 @@ class WhatsAppInbound(models.Model):
         indexes = [
             # What one person wrote, beside what they were told.
             models.Index(name="inbound_by_number", fields=["phone_number", "-occurred_at"]),
+            # The cleanup of old ones, a batch at a time.
+            models.Index(name="inbound_by_date", fields=["received_at"]),
         ]
 
     def __str__(self) -> str:

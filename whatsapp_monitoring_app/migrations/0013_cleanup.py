@@ -1,0 +1,18 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    # An index that is made beside the work.
+    atomic = False
+
+    dependencies = [
+        ("whatsapp_monitoring_app", "0008_monitoring_screens"),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name="whatsappinbound",
+            index=models.Index(fields=["received_at"], name="inbound_by_date"),
+        ),
+    ]
