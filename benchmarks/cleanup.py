@@ -189,12 +189,12 @@ def _send(code: Any, sender: Any) -> None:
 
     from whatsapp_monitoring_app.models import WhatsAppNotification
     from whatsapp_monitoring_app.providers.base import Accepted
-    from whatsapp_monitoring_app.services import delivery
+    from whatsapp_monitoring_app.services import recording
 
     at = timezone.now()
     claimed = WhatsAppNotification.objects.claim(code, at)
     assert claimed
-    delivery.record(claimed, sender, delivery.Call(Accepted(f"wamid.{code}"), at, at))
+    recording.record(claimed, sender, recording.Call(Accepted(f"wamid.{code}"), at, at))
 
 
 def _delete(minutes: float) -> tuple[float, float]:

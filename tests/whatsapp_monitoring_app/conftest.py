@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from django.utils import timezone
 from tests import rows
 from tests.whatsapp_monitoring_app import mail_server, scripts
 from tests.whatsapp_monitoring_app.administrators import DAY, TOKEN, Graph, answering, configured
+from tests.whatsapp_monitoring_app.carriers import CARRIERS, Carry
 from tests.whatsapp_monitoring_app.mail_server import SMTP, MailServer
 from tests.whatsapp_monitoring_app.sandbox_peers import CONFIG, Client, Receiver, listening
+from tests.whatsapp_monitoring_app.test_transport import listening as listening_server
+from tests.whatsapp_monitoring_app.tls_server import SecureServer, self_signed
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.sandbox import running
 
@@ -22,6 +26,19 @@ from whatsapp_monitoring_app.sandbox import running
 def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways of a message to its provider: alone, and together with many. What is promised holds on each."""
     monkeypatch.setitem(scripts.way, "together", request.param == "together")
+
+
+@pytest.fixture(params=CARRIERS)
+def carry(request: pytest.FixtureRequest) -> Carry:
+    """Each transport in turn: the one that sends one request, and the one that sends many."""
+    return CARRIERS[request.param]
+
+
+@pytest.fixture
+def secure_server(tmp_path: Path) -> Iterator[SecureServer]:
+    """Its certificate is in the file server.pem."""
+    with listening_server(SecureServer(self_signed(tmp_path / "server.pem"))) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

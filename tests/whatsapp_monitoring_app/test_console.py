@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
+from tests.whatsapp_monitoring_app.carriers import Carry
 from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, TEXT, attempt, post
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAttempt, WhatsAppSender
@@ -26,9 +27,9 @@ def _console() -> None:
     WhatsAppSender.objects.update(provider="console")
 
 
-def carry(what: content.Content, to: str = NUMBER) -> base.Outcome:
+def printed(carry: Carry, what: content.Content, to: str = NUMBER) -> base.Outcome:
     request = console.build(base.Account("mali", ""), base.Message(to, what, "4f2b"))
-    return console.read(transport.send(request))
+    return console.read(carry(request))
 
 
 @development
@@ -53,9 +54,9 @@ def test_a_message_is_printed_and_counts_as_sent(capsys: pytest.CaptureFixture[s
     ],
 )
 def test_the_line_shows_kind_and_length_and_nothing_of_the_rest(
-    what: content.Content, shown: str, capsys: pytest.CaptureFixture[str]
+    carry: Carry, what: content.Content, shown: str, capsys: pytest.CaptureFixture[str]
 ):
-    assert isinstance(carry(what), Accepted)
+    assert isinstance(printed(carry, what), Accepted)
     line = capsys.readouterr().out
     assert line == f"WhatsApp mali → {'•' * 10}56: {shown}\n"
     for hidden in (TEXT, "Bamako", "Awa", LINK, NUMBER, "761234"):
@@ -63,8 +64,8 @@ def test_the_line_shows_kind_and_length_and_nothing_of_the_rest(
 
 
 @pytest.mark.parametrize(("number", "shown"), [("56", "56"), ("6", "6"), ("", ""), ("123", "•23")])
-def test_two_digits_are_all_that_is_shown(number: str, shown: str, capsys: pytest.CaptureFixture[str]):
-    carry(content.Text(TEXT), number)
+def test_two_digits_are_all_that_is_shown(carry: Carry, number: str, shown: str, capsys: pytest.CaptureFixture[str]):
+    printed(carry, content.Text(TEXT), number)
     assert f"→ {shown}:" in capsys.readouterr().out
 
 
@@ -75,11 +76,11 @@ def test_the_request_itself_holds_neither_text_nor_number():
     assert "761234" not in request.body.decode()
 
 
-def test_its_health_is_always_good_and_asking_prints_nothing(capsys: pytest.CaptureFixture[str]):
+def test_its_health_is_always_good_and_asking_prints_nothing(carry: Carry, capsys: pytest.CaptureFixture[str]):
     account = base.Account("mali", "")
     request = console.health_request(account)
     assert request
-    assert console.read_health(transport.send(request), account) == Health(True, "prints, sends nothing")
+    assert console.read_health(carry(request), account) == Health(True, "prints, sends nothing")
     assert capsys.readouterr().out == ""
 
 

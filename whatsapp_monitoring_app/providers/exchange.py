@@ -26,7 +26,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.tracing import Trace
 from django.utils import timezone
 from multidict import CIMultiDict
-from requests.certs import where as authorities
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from yarl import URL
 
 from whatsapp_monitoring_app.providers import console, transport
@@ -67,11 +67,14 @@ class Exchange:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_closed = False
-        # Several are handed over with one call of the loop, which costs as much as a tenth of a request.
+        # Several are handed over with one call of the loop: each would wake it, with a write to a socket.
         self._asked: list[tuple[Hashable, HttpRequest, Queue]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        is_open = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=[is_open], name="exchange", daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._end = asyncio.Event()
+        self._room = asyncio.Semaphore(MANY_AT_ONCE)
+        trust, is_open = _trust(), threading.Event()
+        self._thread = threading.Thread(target=self._run, args=[trust, is_open], name="exchange", daemon=True)
         self._thread.start()
         is_open.wait()
 
@@ -102,14 +105,12 @@ class Exchange:
         self._is_closed = True
         self._session.detach()
 
-    def _run(self, is_open: threading.Event) -> None:
-        asyncio.run(self._serve(is_open))
+    def _run(self, trust: ssl.SSLContext, is_open: threading.Event) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve(trust, is_open))
 
-    async def _serve(self, is_open: threading.Event) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._end = asyncio.Event()
-        self._room = asyncio.Semaphore(MANY_AT_ONCE)
-        self._connector = _new_connector()
+    async def _serve(self, trust: ssl.SSLContext, is_open: threading.Event) -> None:
+        self._connector = _new_connector(trust)
         async with _new_session(self._connector) as self._session:
             is_open.set()
             await self._end.wait()
@@ -204,12 +205,12 @@ def _has_spoken_unasked(connection: Connection) -> bool:
     return connection.protocol is not None and connection.protocol.should_close
 
 
-def _new_connector() -> _Connector:
+def _new_connector(trust: ssl.SSLContext) -> _Connector:
     return _Connector(
         limit=0,  # bounded by the room that the exchange has
         keepalive_timeout=transport.IDLE_SECONDS,
         ttl_dns_cache=DNS_SECONDS,
-        ssl=_trust(),
+        ssl=trust,
     )
 
 
@@ -228,7 +229,7 @@ def _new_session(connector: _Connector) -> aiohttp.ClientSession:
 
 def _trust() -> ssl.SSLContext:
     """The authorities that the other transport trusts, whatever the environment says."""
-    context = ssl.create_default_context(cafile=authorities())
+    context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -12,11 +12,12 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
 
 import requests
 from django.conf import settings
 from urllib3 import HTTPResponse
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import HTTPError, LocationParseError, NameResolutionError, NewConnectionError
 
 from whatsapp_monitoring_app.models import ErrorClass
 from whatsapp_monitoring_app.providers import console
@@ -35,6 +36,7 @@ UNSENDABLE = (
     requests.exceptions.MissingSchema,
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidHeader,
+    LocationParseError,
     UnicodeEncodeError,
 )
 
@@ -109,6 +111,8 @@ def _session(at: float) -> requests.Session:
         session = requests.Session()
         # A .netrc file would replace our Authorization header.
         session.trust_env = False
+        # No message carries what the answer to another one left behind.
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         _local.session = session
     session_of_thread: requests.Session = _local.session
     if at - getattr(_local, "used_at", at) > IDLE_SECONDS:
