@@ -37,7 +37,7 @@ from whatsapp_monitoring_app.models import (
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 from whatsapp_monitoring_app.providers.exchange import Carried
 from whatsapp_monitoring_app.providers.transport import NoAnswer
-from whatsapp_monitoring_app.services import delivery, pacing, recording
+from whatsapp_monitoring_app.services import delivery, inbound, pacing
 from whatsapp_monitoring_app.tasks import send_bulk_whatsapp_async
 
 pytestmark = pytest.mark.django_db
@@ -124,9 +124,11 @@ def test_answers_find_their_messages_in_whatever_order_they_come():
     def deliver() -> None:
         delivery.deliver_all(codes, carrier=carrier, now=lambda: NOW)
 
-    at_once(
-        deliver, lambda: (eventually(lambda: len(carrier.under_way) == 40, "all are under way"), carrier.release())
-    )
+    def answer() -> None:
+        eventually(lambda: len(carrier.under_way) == 40, "all are under way")
+        carrier.release()
+
+    at_once(deliver, answer)
     for notification in WhatsAppNotification.objects.all():
         assert notification.provider_message_id == f"wamid.{notification.pk}"
 
@@ -176,14 +178,14 @@ def test_an_answer_that_cannot_be_written_keeps_no_other_from_being_written():
 
 def test_an_answer_that_breaks_the_records_is_the_only_one_lost(monkeypatch: pytest.MonkeyPatch):
     at_full_speed()
-    judge = recording.inbound.note_opt_out
+    judge = inbound.note_opt_out
 
     def broken(notification: WhatsAppNotification, *rest: Any) -> None:
         if notification.phone_number == person(3):
             raise ZeroDivisionError
         judge(notification, *rest)
 
-    monkeypatch.setattr(recording.inbound, "note_opt_out", broken)
+    monkeypatch.setattr(inbound, "note_opt_out", broken)
     with pytest.raises(ZeroDivisionError):
         send(post_many(9), Provider(refused(131026)))
     assert statuses() == [*[Status.FAILED] * 8, Status.SENDING]

@@ -10,6 +10,7 @@ from django.db import connection, models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Concat
 
+from whatsapp_monitoring_app.models import many_rows
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt
 from whatsapp_monitoring_app.models.senders import WITHOUT_RECEIPTS
@@ -158,22 +159,19 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
         claim_id: uuid.UUID | None,
         among: Collection[Status],
     ) -> Iterable[uuid.UUID]:
-        names = list(next(iter(rows.values())))
-        columns: list[Any] = [self.model._meta.get_field(name) for name in names]
-        cleared = [f"{name} = NULL" for name in LEFT_BEHIND if name not in names]
-        given = [f"{field.column} = given.{field.column}" for field in columns]
-        types = ["uuid[]", *(f"{field.db_type(connection)}[]" for field in columns)]
+        given = many_rows.columns(self.model, [{"code": code, **row} for code, row in rows.items()], each="code")
+        changed = {name: expression for name, expression in given.expressions.items() if name != "code"}
+        cleared = {name: "NULL" for name in LEFT_BEHIND if name not in changed}
         sql = f"""
-            UPDATE {self.model._meta.db_table} AS row SET {", ".join(["status = %s", *cleared, *given])}
-            FROM unnest({", ".join(f"%s::{kind}" for kind in types)})
-                AS given({", ".join(["code", *(field.column for field in columns)])})
+            UPDATE {self.model._meta.db_table} AS row
+            SET status = %s, {", ".join(f"{name} = {value}" for name, value in (changed | cleared).items())}
+            FROM {given.source}
             WHERE row.code = given.code AND row.status = ANY(%s) {"AND row.claim_id = %s" if claim_id else ""}
             RETURNING row.code
         """  # noqa: S608 - names of our own columns
-        values = [[field.get_db_prep_save(row[field.name], connection) for row in rows.values()] for field in columns]
         legal = [status.value for status in origins(to) if status in among]
         with connection.cursor() as cursor:
-            cursor.execute(sql, [to, list(rows), *values, legal, *([claim_id] if claim_id else [])])
+            cursor.execute(sql, [to, *given.constants, *given.arrays, legal, *([claim_id] if claim_id else [])])
             return [code for (code,) in cursor.fetchall()]
 
     def claim(self, code: uuid.UUID, at: datetime) -> "WhatsAppNotification | None":

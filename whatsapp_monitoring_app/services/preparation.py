@@ -38,6 +38,10 @@ SPREAD = timedelta(seconds=10)
 TEMPLATE_SPREAD = timedelta(minutes=2)
 
 
+# The columns of an attempt of which nobody knows what it said.
+NOTHING_SAID = dict.fromkeys(("route", "route_reason", "form", "text", "template_name", "template_language"), "")
+
+
 @dataclass(frozen=True)
 class Said:
     """Why it was this sender that spoke, and in which form."""
@@ -51,7 +55,7 @@ class Said:
         template = (
             {"template_name": what.name, "template_language": what.language} if isinstance(what, Template) else {}
         )
-        return {
+        return NOTHING_SAID | {
             "route": self.route.choice,
             "route_reason": self.route.reason,
             "form": self.wording.form,
@@ -223,7 +227,7 @@ def _slots(
 def _at_its_slot(prepared: Prepared, slot: pacing.Slot, at: datetime, ahead: timedelta) -> Prepared:
     assert isinstance(prepared, Ready)
     if slot.wait <= ahead:
-        return replace(prepared, starts_at=at + slot.wait)
+        return replace(prepared, starts_at=at + slot.wait) if slot.wait else prepared
     return Wait(None, at + slot.wait, slot_of=prepared.sender if slot.is_reserved else None)
 
 
@@ -238,7 +242,8 @@ def _probe(
             stop = _obstacle(by_code[code], sender, at)
         else:
             stop = circuit.take_probe(sender, at)
-            prepared[code] = replace(ready, is_probe=sender.is_probing)
+            if sender.is_probing:
+                prepared[code] = replace(ready, is_probe=True)
         if stop:
             prepared[code] = Wait(stop, at + _random_part_of(SPREAD))
 

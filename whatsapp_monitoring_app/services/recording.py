@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar, assert_never
+from typing import Any, TypeVar, assert_never
 
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db.models import Max
@@ -19,11 +19,12 @@ from whatsapp_monitoring_app.models import (
     WhatsAppAttempt,
     WhatsAppNotification,
     WhatsAppSender,
+    many_rows,
 )
 from whatsapp_monitoring_app.providers import base
 from whatsapp_monitoring_app.providers.base import Accepted, ProviderError, Refused, Uncertain
 from whatsapp_monitoring_app.services import circuit, error_catalogue, inbound, receipts, templates, verdicts
-from whatsapp_monitoring_app.services.preparation import Refuse, Said, Wait
+from whatsapp_monitoring_app.services.preparation import NOTHING_SAID, Refuse, Said, Wait
 from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
@@ -184,6 +185,8 @@ def _without_early_receipts(
 
 
 def _classified(record: Record) -> Record:
+    if not isinstance(record.call.outcome, Refused):
+        return record
     outcome = error_catalogue.classified_outcome(record.sender.provider, record.call.outcome)
     return replace(record, call=replace(record.call, outcome=outcome))
 
@@ -237,9 +240,9 @@ def write_attempt(
     claimed: WhatsAppNotification, sender: WhatsAppSender | None, call: Call, next_attempt_at: datetime | None
 ) -> None:
     """Add the immutable record of one try. `claimed` is the notification as it was when it was claimed."""
-    attempt = _attempt(claimed, sender, call, _last_numbers([claimed]).get(claimed.pk, 0) + 1)
-    attempt.next_attempt_at = next_attempt_at
-    attempt.save(force_insert=True)
+    number = _last_numbers([claimed]).get(claimed.pk, 0) + 1
+    row = _attempt(claimed, sender, call, number) | {"next_attempt_at": next_attempt_at}
+    many_rows.insert(WhatsAppAttempt, [row], each="notification")
 
 
 def write_attempts(records: Sequence[Record], *, knows_number: bool = True) -> None:
@@ -249,9 +252,8 @@ def write_attempts(records: Sequence[Record], *, knows_number: bool = True) -> N
     """
     repeated = [each.claimed for each in records if not (knows_number and each.claimed.is_at_its_first_call)]
     last = _last_numbers(repeated)
-    WhatsAppAttempt.objects.bulk_create(
-        _attempt(each.claimed, each.sender, each.call, last.get(each.claimed.pk, 0) + 1) for each in records
-    )
+    rows = [_attempt(each.claimed, each.sender, each.call, last.get(each.claimed.pk, 0) + 1) for each in records]
+    many_rows.insert(WhatsAppAttempt, rows, each="notification")
 
 
 def _last_numbers(notifications: Sequence[WhatsAppNotification]) -> dict[uuid.UUID, int]:
@@ -261,23 +263,23 @@ def _last_numbers(notifications: Sequence[WhatsAppNotification]) -> dict[uuid.UU
     return dict(attempts.order_by().values_list("notification").annotate(last=Max("number")))
 
 
-def _attempt(claimed: WhatsAppNotification, sender: WhatsAppSender | None, call: Call, number: int) -> WhatsAppAttempt:
-    return WhatsAppAttempt(
-        notification=claimed,
-        number=number,
-        trigger=claimed.next_trigger,
-        actor_id=claimed.next_actor_id,
-        started_at=call.started_at,
-        finished_at=call.finished_at,
-        duration=call.finished_at - call.started_at,
-        sender=sender,
-        outcome=_word(call.outcome),
-        http_status=call.answer.status if call.answer else None,
+def _attempt(claimed: WhatsAppNotification, sender: WhatsAppSender | None, call: Call, number: int) -> dict[str, Any]:
+    return {
+        "notification": claimed.pk,
+        "number": number,
+        "trigger": claimed.next_trigger,
+        "actor": claimed.next_actor_id,
+        "started_at": call.started_at,
+        "finished_at": call.finished_at,
+        "duration": call.finished_at - call.started_at,
+        "sender": sender.pk if sender else None,
+        "outcome": _word(call.outcome),
+        "http_status": call.answer.status if call.answer else None,
         **verdicts.error_fields(_error_of(call.outcome)),
         # A gateway that echoes the request would write a secret into the row.
-        provider_response=call.answer.excerpt if call.answer and not claimed.is_secret else "",
-        **(call.said.as_fields(claimed) if call.said else {}),
-    )
+        "provider_response": call.answer.excerpt if call.answer and not claimed.is_secret else "",
+        **(call.said.as_fields(claimed) if call.said else NOTHING_SAID),
+    }
 
 
 def _word(outcome: base.Outcome) -> Outcome:

@@ -47,7 +47,9 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 
 
 def hide_in_answer(answer: HttpAnswer, secrets: Iterable[str]) -> HttpAnswer:
-    return replace(answer, body=hide(answer.body.decode(errors="replace"), secrets).encode())
+    said = answer.body.decode(errors="replace")
+    shown = hide(said, secrets)
+    return answer if shown == said else replace(answer, body=shown.encode())
 
 
 def hide_in_outcome(outcome: Outcome, secrets: Iterable[str]) -> Outcome:
