@@ -21,6 +21,9 @@ test: .venv/installed  ## run every test
 faults: .venv/installed  ## kill the system at every step, count what is lost or doubled, write docs/reliability.md
 	python -m tests.faults --messages 10000 --write docs/reliability.md
 
+bench: .venv/installed  ## measure everything beside other ways of sending, write docs/performance.md (long)
+	python -m benchmarks --write docs/performance.md
+
 lint: .venv/installed  ## style, types, imports, migrations, translations
 	ruff format --check .
 	ruff check .
@@ -40,4 +43,4 @@ lock: .venv/installed  ## lock the requirements anew
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
 
-.PHONY: help run test faults lint format translations lock
+.PHONY: help run test faults bench lint format translations lock

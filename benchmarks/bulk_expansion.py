@@ -9,16 +9,12 @@ figures depend on the machine: no test looks at them.
 """
 
 import argparse
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import django
-from django.conf import settings
+from benchmarks import scratch
 
 DATABASE = "benchmark_bulk_expansion"
 BATCH = 5_000
@@ -28,24 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=100_000)
     people_count = parser.parse_args().people
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ts_air_cargo.settings")
-    django.setup()
-    settings.DEBUG = False  # which would keep every statement in memory
-    with _database_of_its_own():
+    scratch.set_up()
+    with scratch.database(DATABASE):
         _measure(people_count)
-
-
-@contextmanager
-def _database_of_its_own() -> Iterator[None]:
-    from django.db import connection
-
-    former = connection.settings_dict["NAME"]
-    connection.settings_dict["TEST"]["NAME"] = DATABASE
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
-        yield
-    finally:
-        connection.creation.destroy_test_db(former, verbosity=0)
 
 
 def _measure(people_count: int) -> None:
@@ -56,7 +37,7 @@ def _measure(people_count: int) -> None:
 
     bulk = _bulk_for(people_count)
     queries = Queries()
-    before = _reset_peak_memory()
+    before = scratch.reset_peak_memory()
     started = time.perf_counter()
     with connection.execute_wrapper(queries):
         new_count = bulks.expand(bulk.pk, ring=list)
@@ -68,7 +49,7 @@ def _measure(people_count: int) -> None:
     print(
         f"{bulks.CHUNK} people per chunk; queries per chunk, and how many chunks took so many: {queries.per_chunk()}"
     )
-    print(f"memory: {before} MiB before, {_peak_memory()} MiB at most")
+    print(f"memory: {before} MiB before, {scratch.peak_memory()} MiB at most")
 
 
 def _bulk_for(people_count: int) -> Any:
@@ -111,17 +92,6 @@ class Queries:
     def per_chunk(self) -> dict[int, int]:
         chunks = self.counts[1:-1]  # between the claim and the end
         return dict(sorted(Counter(chunks).items()))
-
-
-def _reset_peak_memory() -> int:
-    Path("/proc/self/clear_refs").write_text("5")
-    return _peak_memory()
-
-
-def _peak_memory() -> int:
-    """MiB."""
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) // 1024
 
 
 if __name__ == "__main__":

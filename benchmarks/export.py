@@ -9,7 +9,6 @@ by which indexes. The figures depend on the machine: no test looks at them.
 """
 
 import argparse
-import os
 import time
 import uuid
 from datetime import timedelta
@@ -17,10 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import django
 from django.conf import settings
 
-from benchmarks.bulk_expansion import _peak_memory, _reset_peak_memory
+from benchmarks import scratch
 
 DATABASE = "benchmark_export"
 BATCH = 5_000
@@ -30,23 +28,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=100_000)
     message_count = parser.parse_args().messages
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ts_air_cargo.settings")
-    django.setup()
-    settings.DEBUG = False  # which would keep every statement in memory
-    from django.db import connection
-
-    former = connection.settings_dict["NAME"]
-    connection.settings_dict["TEST"]["NAME"] = DATABASE
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
-        with TemporaryDirectory() as folder:
-            settings.MEDIA_ROOT = folder
-            _fill(message_count)
-            for kind in ("csv", "xlsx"):
-                _measure(kind)
-            _measure_changes()
-    finally:
-        connection.creation.destroy_test_db(former, verbosity=0)
+    scratch.set_up()
+    with scratch.database(DATABASE), TemporaryDirectory() as folder:
+        settings.MEDIA_ROOT = folder
+        _fill(message_count)
+        for kind in ("csv", "xlsx"):
+            _measure(kind)
+        _measure_changes()
 
 
 def _fill(message_count: int) -> None:
@@ -99,7 +87,7 @@ def _measure(kind: str) -> None:
     person = User.objects.create_user(telephone, role="agent_mali")
     scope = scopes.get("agent_mali")
     export = exports.create(exports.Wish(Filters(), kind), uuid.uuid4(), person, scope, timezone.now())
-    before = _reset_peak_memory()
+    before = scratch.reset_peak_memory()
     started, worked = time.perf_counter(), time.process_time()
     exports.run(export.pk)
     seconds, work = time.perf_counter() - started, time.process_time() - worked
@@ -107,7 +95,7 @@ def _measure(kind: str) -> None:
     size = (Path(settings.MEDIA_ROOT) / export.file).stat().st_size
     print(
         f"{kind}: {export.done:,} messages, {seconds:.1f} s ({work:.1f} s of this process), {size / 1e6:.1f} MB; "
-        f"memory: {before} MiB before, {_peak_memory()} MiB at most"
+        f"memory: {before} MiB before, {scratch.peak_memory()} MiB at most"
     )
 
 

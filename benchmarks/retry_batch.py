@@ -8,16 +8,11 @@ them.
 """
 
 import argparse
-import os
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import django
-from django.conf import settings
+from benchmarks import scratch
 
 DATABASE = "benchmark_retry_batch"
 BATCH = 5_000
@@ -27,31 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=50_000)
     count = parser.parse_args().messages
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ts_air_cargo.settings")
-    django.setup()
-    settings.DEBUG = False  # which would keep every statement in memory
-    with _database_of_its_own():
+    scratch.set_up()
+    with scratch.database(DATABASE):
         _measure(count)
-
-
-@contextmanager
-def _database_of_its_own() -> Iterator[None]:
-    from django.db import connection
-
-    former = connection.settings_dict["NAME"]
-    connection.settings_dict["TEST"]["NAME"] = DATABASE
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
-        yield
-    finally:
-        connection.creation.destroy_test_db(former, verbosity=0)
-
-
-@contextmanager
-def _timed(what: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    print(f"{what}: {time.perf_counter() - started:.2f} s")
 
 
 def _measure(count: int) -> None:
@@ -64,22 +37,22 @@ def _measure(count: int) -> None:
     from whatsapp_monitoring_app.services.search import Filters
 
     at = timezone.now()
-    with _timed(f"{count:,} failed messages written"):
+    with scratch.timed(f"{count:,} failed messages written"):
         _fill(count, at)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # as autovacuum does
     person = User.objects.create_user("+22370000099")
     order = retry_batches.Order(scopes.get("admin_mali"), person, Filters(status="to_handle"), uuid.uuid4())
     for turn in ("first", "second"):
-        with _timed(f"plan, the {turn} time"):
+        with scratch.timed(f"plan, the {turn} time"):
             plan = retry_plans.plan(order.notifications(at), at)
     print(f"  {plan.count:,} would be sent, {plan.excluded_count:,} left out for {len(plan.excluded)} reasons")
-    with _timed("batch written down"):
+    with scratch.timed("batch written down"):
         batch, _is_new = retry_batches.create(order, at)
-    with _timed("progress counted"):
+    with scratch.timed("progress counted"):
         retry_progress.of(batch.items.all(), at)
     retry_batches.let_run(batch, retry_batches.By(order.scope, person), at)
-    with _timed("one run of the feeding"):
+    with scratch.timed("one run of the feeding"):
         retry_runs.run(batch.pk, ring=list)
     print(f"  {batch.items.exclude(queued_at=None).count():,} queued")
 
