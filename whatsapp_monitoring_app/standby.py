@@ -25,6 +25,8 @@ LOOK_INTERVAL = timedelta(seconds=settings.WHATSAPP_STANDBY_SECONDS)
 WATCH_INTERVAL = timedelta(minutes=1)
 # Away at two looks in a row: a restart of Redis is not worth the trouble.
 LOOKS = 2
+# So many times hundreds of webhook payloads are applied, at most, before messages are sent again.
+ROUNDS = 20
 
 
 class Standby:
@@ -86,8 +88,9 @@ def recover(at: datetime) -> None:
     """What recovery does every minute, without publishing anything."""
     recovery.run(at)
     watch.look_alone(at)
-    for log_id in recovery.lost_webhooks(at):
-        webhooks.process(log_id, at)
+    for _ in range(ROUNDS):
+        if not webhooks.apply_unread(at):
+            break
 
 
 def watch_for_beat(at: datetime) -> None:

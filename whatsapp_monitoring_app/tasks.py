@@ -41,6 +41,7 @@ from whatsapp_monitoring_app.services import (
     retry_runs,
     templates,
     watch,
+    webhook_bell,
     webhooks,
 )
 
@@ -61,6 +62,8 @@ _retries_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONC
 _unhurried_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY * 3 // 4))
 # A workbook keeps a processor busy for minutes: one at a time leaves the threads to those who wait for answers.
 _export_at_once = threading.BoundedSemaphore(1)
+# Each takes hundreds of payloads: a flood of receipts leaves most threads to those who wait for their message.
+_payloads_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY // 4))
 _PLACES = {"whatsapp_retry": (_retries_at_once, _unhurried_at_once), "whatsapp_bulk": (_unhurried_at_once,)}
 # So many messages are sent together by one task.
 TOGETHER = 100
@@ -432,8 +435,8 @@ def recover_whatsapp_notifications() -> dict[str, int]:
     at = timezone.now()
     counts = recovery.run(at)
     payloads = recovery.lost_webhooks(at)
-    for log_id in payloads:
-        _publish(apply_whatsapp_webhook, (log_id,))
+    if payloads:
+        _publish(apply_whatsapp_webhook, (payloads[0],))  # it rings for the others
     bulk_messages = recovery.lost_bulks(at)
     for code in bulk_messages:
         _publish(send_bulk_whatsapp_notifications, (str(code),))
@@ -471,16 +474,35 @@ def write_whatsapp_export(code: str) -> bool:
 
 
 @shared_task
-def apply_whatsapp_webhook(log_id: int) -> int:
-    """Apply one stored webhook payload; how many events it held, or none when that is done."""
-    if not webhooks.is_unread(log_id):
-        return 0  # rung for twice
-    report = webhooks.process(log_id, timezone.now())
-    for notification in report.answers:
+def apply_whatsapp_webhook(_rung_by: int = 0) -> int:
+    """Apply the oldest stored webhook payloads that nobody has applied yet; how many events they held.
+
+    `_rung_by` is the payload that rang: it may have been taken together with others before.
+    """
+    webhook_bell.answer()
+    if not _payloads_at_once.acquire(blocking=False):
+        return 0  # those who have a place look again when they give it back
+    try:
+        reports = webhooks.apply_unread(timezone.now())
+    finally:
+        _payloads_at_once.release()
+    if webhooks.is_anything_unread(timezone.now()):
+        _ring_for_payloads()
+    for notification in (answer for report in reports for answer in report.answers):
         ring_after_commit(notification)
-    if report.calls_for_sync:
+    if any(report.calls_for_sync for report in reports):
         after_commit(sync_whatsapp_templates)
-    return report.event_count
+    return sum(report.event_count for report in reports)
+
+
+def ring_for_payload_after_commit(log_id: int) -> None:
+    """Let a worker apply this payload once it is safe, unless one is on its way to all that are."""
+    transaction.on_commit(partial(_ring_for_payloads, log_id), robust=True)
+
+
+def _ring_for_payloads(log_id: int = 0) -> None:
+    if webhook_bell.press():
+        _publish(apply_whatsapp_webhook, (log_id,))
 
 
 @shared_task

@@ -16,7 +16,7 @@ from tests.faults.orders import FOLDER_VARIABLE, Orders, Step
 from whatsapp_monitoring_app.models import WhatsAppReceipt
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.providers import transport
-from whatsapp_monitoring_app.services import delivery, receipts, recording
+from whatsapp_monitoring_app.services import delivery, plain_receipts, receipts, recording
 
 ANSWER_SECONDS = 5
 _this_thread = threading.local()
@@ -97,3 +97,12 @@ def _around_receipts(orders: Orders) -> None:
         return applied
 
     receipts.apply = mortal_apply
+    take_effect = plain_receipts._take_effect
+
+    def mortal_take_effect(tellings: Any) -> None:
+        take_effect(tellings)
+        for telling in tellings:
+            if telling.is_ready:
+                orders.pass_by(Step.WHILE_APPLYING, f"{telling.standing.code}-{telling.told.status}")
+
+    plain_receipts._take_effect = mortal_take_effect

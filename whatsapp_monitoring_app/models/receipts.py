@@ -68,14 +68,30 @@ class WhatsAppReceipt(models.Model):
         return f"{self.provider_message_id} {self.status}"
 
 
+class OctetLength(models.Func):
+    """How many bytes a text has. PostgreSQL knows it without unpacking the text."""
+
+    function = "OCTET_LENGTH"
+    output_field = models.IntegerField()
+
+
+class WebhookQuerySet(models.QuerySet["WhatsAppWebhookLog"]):
+    def unread(self, at: datetime) -> Self:
+        """Not applied yet, and not in the hands of a worker."""
+        return self.filter(Q(claimed_until=None) | Q(claimed_until__lte=at), processed_at=None)
+
+
 class WhatsAppWebhookLog(models.Model):
     """One payload as a provider posted it, kept for some days so that nothing is lost between arrival and effect."""
 
     provider = models.CharField(_("provider"), max_length=20)
     payload = models.TextField(_("payload"))
     received_at = models.DateTimeField(_("received"))
+    claimed_until = models.DateTimeField(_("held until"), null=True, editable=False)
     processed_at = models.DateTimeField(_("processed"), null=True)
     error = models.TextField(_("error"), blank=True)
+
+    objects = WebhookQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("webhook payload")

@@ -61,6 +61,8 @@ class Provider(ABC):
     # What it posts to our webhook, and the kind and text of the answer that it wants.
     content_types: tuple[str, ...] = ("application/json",)
     acknowledgement = ("application/json", '{"received": true}')
+    # Whether what it posts is signed with the token of one of our senders.
+    signs_with_tokens = False
     # Whether its receipts say when it happened; else each word of a message counts once, whenever it is heard.
     dates_receipts = True
     # Whether it says what became of a message when it is asked.

@@ -79,6 +79,7 @@ class Twilio(Provider):
     content_types = ("application/x-www-form-urlencoded", "application/json")
     # An empty TwiML document: no answer to the person. Any other kind of body is reported as an error (12300).
     acknowledgement = ("text/xml", "<Response/>")
+    signs_with_tokens = True
     dates_receipts = False
     can_be_asked = True
 

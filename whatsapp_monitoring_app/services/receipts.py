@@ -1,10 +1,12 @@
-"""Receipts: stored once each, and applied to their notification when both are there, in whatever order they come."""
+"""Receipts: stored once each, and applied to their notification when both are there, in whatever order they come.
+
+Here they are taken one by one; `plain_receipts` takes together those of which nothing else follows.
+"""
 
 import json
 import logging
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +20,7 @@ from whatsapp_monitoring_app.models import ErrorClass, Outcome, Status, WhatsApp
 from whatsapp_monitoring_app.models.receipts import ReceiptQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent, Refused
-from whatsapp_monitoring_app.services import circuit, error_catalogue, inbound, templates, verdicts
+from whatsapp_monitoring_app.services import circuit, error_catalogue, inbound, plain_receipts, templates, verdicts
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 from whatsapp_monitoring_app.services.verdicts import Context
 
@@ -28,6 +30,10 @@ ARRIVED = REACHED | {Status.SENT}  # at the provider at least
 CODE = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 Kind = WhatsAppReceipt.Kind
+_WAITING = f"""
+    SELECT * FROM {WhatsAppReceipt._meta.db_table}
+    WHERE applied_at IS NULL AND (tracking = ANY(%s) OR provider_message_id = ANY(%s)) ORDER BY occurred_at, id
+"""  # noqa: S608 - our own table
 
 
 @transaction.atomic
@@ -38,6 +44,7 @@ def take(provider: str, event: ReceiptEvent, at: datetime) -> WhatsAppReceipt:
     """
     if event.error:
         event = replace(event, error=error_catalogue.classified(provider, event.error))
+    _notification_of(event)  # locked before the receipt's row is written: in the order of those who take many at once
     receipt, created = _keep(provider, event, at)
     if created:
         error_catalogue.note_unclassified(provider, event.error, at)
@@ -106,28 +113,25 @@ def apply_waiting(notification: WhatsAppNotification, at: datetime) -> None:
         notification.refresh_from_db()
 
 
-def apply_waiting_all(ids: Mapping[uuid.UUID, str | None], at: datetime) -> set[uuid.UUID]:
-    """The same for several notifications, by code with the provider's id where it is known; those that had some.
+def apply_waiting_all(ids: Mapping[uuid.UUID, str | None], at: datetime) -> bool:
+    """The same for several notifications, by code with the provider's id where it is known; whether any had some.
 
-    One query, if there are none.
+    One query where nothing waits. To be called within the transaction that has stored the answers.
     """
     codes, known = [str(code) for code in ids], [each for each in ids.values() if each]
-    by_code = WhatsAppReceipt.objects.filter(tracking__in=codes, applied_at=None).order_by()
-    by_id = WhatsAppReceipt.objects.filter(provider_message_id__in=known, applied_at=None).order_by()
-    waiting = by_code.union(by_id) if known else by_code
-    touched: set[uuid.UUID] = set()
-    for receipt in sorted(waiting, key=lambda each: (each.occurred_at, each.pk)):
-        if apply(receipt, at) and receipt.notification_id:
-            touched.add(receipt.notification_id)
-    return touched
+    waiting = list(WhatsAppReceipt.objects.raw(_WAITING, [codes, known]))
+    if not waiting:
+        return False
+    for receipt in plain_receipts.apply(waiting, at):
+        apply(receipt, at)
+    return True
 
 
-def _notification_of(receipt: WhatsAppReceipt) -> WhatsAppNotification | None:
+def _notification_of(receipt: ReceiptEvent | WhatsAppReceipt) -> WhatsAppNotification | None:
     """The receipt's notification, locked: by our code that the provider echoes, else by the provider's id."""
     locked = WhatsAppNotification.objects.select_for_update()
-    found = None
-    with suppress(ValueError):  # no tracking text, or somebody else's
-        found = locked.filter(pk=uuid.UUID(receipt.tracking)).first()
+    code = plain_receipts.code_of(receipt.tracking)
+    found = locked.filter(pk=code).first() if code else None
     return found or locked.filter(provider_message_id=receipt.provider_message_id).first()
 
 

@@ -174,14 +174,13 @@ def _record(given: Sequence[Record], *, knows_number: bool = True) -> dict[uuid.
 def _without_early_receipts(
     moved: Mapping[uuid.UUID, verdicts.Moved], notifications: Iterable[WhatsAppNotification], at: datetime
 ) -> dict[uuid.UUID, verdicts.Moved]:
-    """Apply the receipts that came before this was written; those that have none."""
+    """Apply the receipts that came before this was written. If there are any, nothing is as it was written here."""
     ids = {
         each.pk: moved[each.pk].columns.get("provider_message_id", each.provider_message_id)
         for each in notifications
         if each.pk in moved
     }
-    had_some = receipts.apply_waiting_all(ids, at) if ids else set()
-    return {code: each for code, each in moved.items() if code not in had_some}
+    return {} if ids and receipts.apply_waiting_all(ids, at) else dict(moved)
 
 
 def _classified(record: Record) -> Record:

@@ -42,7 +42,7 @@ class WebhookView(View):
         except webhooks.InvalidPayload:
             return _refusal(400, "The body is not what its provider writes.")
         floods.note_proof(address)
-        tasks.after_commit(tasks.apply_whatsapp_webhook, log.pk)
+        tasks.ring_for_payload_after_commit(log.pk)
         content_type, text = provider.acknowledgement
         return HttpResponse(text, content_type=content_type)
 
