@@ -9,6 +9,7 @@ import unicodedata
 import zoneinfo
 from collections.abc import Collection
 from contextlib import suppress
+from functools import cache, lru_cache
 
 import phonenumbers
 from django.utils.translation import gettext as _
@@ -16,6 +17,8 @@ from phonenumbers import timezone
 
 # The zone of the people whose number names none.
 COMPANY_TIME_ZONE = "Africa/Bamako"
+# Numbers of which it is remembered how they are written: reading one takes as long as a row of a list.
+REMEMBERED = 5000
 
 
 class InvalidTelephone(ValueError):
@@ -42,6 +45,7 @@ def to_e164(text: str, country: str | None = None) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def for_people(e164: str) -> str:
     """The number with the spaces that people read it by: "+223 76 12 34 56"."""
     try:
@@ -51,6 +55,7 @@ def for_people(e164: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def masked(e164: str) -> str:
     """The number with all but its country's code and its last two digits hidden: "+223 •• •• •• 56"."""
     shown = for_people(e164)
@@ -70,11 +75,18 @@ def without_number(text: str, e164: str) -> str:
     return text
 
 
+@lru_cache(maxsize=REMEMBERED)
 def home_zone(e164: str) -> str:
     """The time zone where the number is at home, or "" when it may be of several, or of none."""
     zones = timezone.time_zones_for_number(phonenumbers.parse(e164))
     only = zones[0] if len(zones) == 1 else ""
-    return only if only in zoneinfo.available_timezones() else ""
+    return only if only in _installed_zones() else ""
+
+
+@cache
+def _installed_zones() -> set[str]:
+    # Read from hundreds of files.
+    return zoneinfo.available_timezones()
 
 
 def time_zone_of(e164: str) -> str:

@@ -45,7 +45,12 @@ class WhatsAppAttempt(models.Model):
     """One try to hand a notification to a provider. Written once, when the try is over, and never changed."""
 
     notification = models.ForeignKey(
-        "WhatsAppNotification", on_delete=models.CASCADE, related_name="attempts", verbose_name=_("notification")
+        "WhatsAppNotification",
+        on_delete=models.CASCADE,
+        related_name="attempts",
+        # The constraint begins with it.
+        db_index=False,
+        verbose_name=_("notification"),
     )
     number = models.PositiveIntegerField(_("number"))
     trigger = models.CharField(_("trigger"), max_length=10, choices=Trigger)
@@ -53,7 +58,13 @@ class WhatsAppAttempt(models.Model):
     finished_at = models.DateTimeField(_("finished"))
     duration = models.DurationField(_("duration"))
     sender = models.ForeignKey(
-        "WhatsAppSender", on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("sender")
+        "WhatsAppSender",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        # Nobody asks for the attempts of a sender.
+        db_index=False,
+        verbose_name=_("sender"),
     )
     route = models.CharField(
         _("why this sender"), max_length=10, choices=RouteChoice, blank=True, default="", db_default=""
@@ -77,7 +88,12 @@ class WhatsAppAttempt(models.Model):
     provider_response = models.TextField(_("provider's answer"), blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("asked by")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("asked by"),
     )
 
     class Meta:
@@ -90,6 +106,11 @@ class WhatsAppAttempt(models.Model):
             models.CheckConstraint(name="outcome_is_known", condition=models.Q(outcome__in=Outcome.values)),
             models.CheckConstraint(name="route_is_known", condition=models.Q(route__in=["", *RouteChoice.values])),
             models.CheckConstraint(name="form_is_known", condition=models.Q(form__in=["", *Form.values])),
+        ]
+
+        indexes = [
+            # Deleting an account: whether one of them is this person's doing.
+            models.Index(name="attempt_by_actor", fields=["actor"], condition=models.Q(actor__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -76,7 +76,12 @@ class WhatsAppNotification(models.Model):
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
     next_trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.AUTO, editable=False)
     next_actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
     )
     rung_at = models.DateTimeField(null=True, editable=False, help_text="When a worker was last told of this row.")
     expires_at = models.DateTimeField(_("useful until"), null=True, blank=True)
@@ -102,6 +107,7 @@ class WhatsAppNotification(models.Model):
         null=True,
         blank=True,
         related_name="notifications",
+        db_index=False,
         verbose_name=_("sender"),
     )
     provider_message_id = models.CharField(_("provider's id"), max_length=200, null=True, blank=True)  # noqa: DJ001 - unique when known
@@ -127,6 +133,7 @@ class WhatsAppNotification(models.Model):
         null=True,
         blank=True,
         related_name="+",
+        db_index=False,
         verbose_name=_("settled by"),
         help_text=_("Who found out what became of it, when no receipt told."),
     )
@@ -137,6 +144,7 @@ class WhatsAppNotification(models.Model):
         null=True,
         blank=True,
         related_name="+",
+        db_index=False,
         verbose_name=_("told by"),
     )
     informed_how = models.CharField(
@@ -191,9 +199,20 @@ class WhatsAppNotification(models.Model):
             models.CheckConstraint(
                 name="attempts_within_the_maximum", condition=Q(attempt_count__lte=F("max_attempts"))
             ),
-            models.UniqueConstraint(name="one_per_idempotency_key", fields=["source_app", "idempotency_key"]),
-            models.UniqueConstraint(name="one_per_provider_message", fields=["provider_message_id"]),
+            # Only of rows that have one: a message gets its provider's id after two of its updates.
+            models.UniqueConstraint(
+                name="one_per_idempotency_key",
+                fields=["source_app", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name="one_per_provider_message",
+                fields=["provider_message_id"],
+                condition=Q(provider_message_id__isnull=False),
+            ),
         ]
+        # Each insert and each of a message's five updates writes an entry into every index whose condition it meets
+        # (none is HOT: each changes the status), so what few rows have is indexed for those rows only.
         indexes = [
             # The lists and dashboards of one office, newest first.
             models.Index(name="notification_by_office", fields=["source_app", "-created_at", "-code"]),
@@ -209,18 +228,34 @@ class WhatsAppNotification(models.Model):
             models.Index(
                 name="notification_by_cause",
                 fields=["error_class", "error_code", "-created_at"],
+                include=["source_app"],
                 condition=~Q(error_class=""),
             ),
             # The sweep for due and expired rows.
             models.Index(name="notification_due", fields=["next_attempt_at"], condition=Q(status__in=sorted(WAITING))),
+            # What waits for a person, by cause, newest first; how many they are is counted without reading a message.
+            models.Index(
+                name="notification_failed",
+                fields=["source_app", "error_class", "error_code", "-failed_at"],
+                include=["phone_number", "created_at"],
+                condition=Q(
+                    status=Status.FAILED, settled_by__isnull=True, informed_at__isnull=True, resent_as__isnull=True
+                ),
+            ),
+            # Deleting an account: whether one of them is this person's doing.
+            models.Index(name="notification_next_actor", fields=["next_actor"], condition=Q(next_actor__isnull=False)),
+            models.Index(name="notification_settled_by", fields=["settled_by"], condition=Q(settled_by__isnull=False)),
+            models.Index(
+                name="notification_informed_by", fields=["informed_by"], condition=Q(informed_by__isnull=False)
+            ),
             # Deleting old rows: whether one of them is what another was sent again as.
             models.Index(name="notification_resent_as", fields=["resent_as"], condition=Q(resent_as__isnull=False)),
             # Recovery of what a dead worker held, and of what nobody confirmed.
             models.Index(name="notification_held", fields=["claimed_until"], condition=Q(status=Status.SENDING)),
-            # The call list, and how many people are on it: what may need a call, by person.
+            # The call list, and how many people are on it: what may need a call, newest first.
             models.Index(
                 name="notification_to_call",
-                fields=["phone_number", "source_app"],
+                fields=["-created_at", "-code"],
                 condition=Q(informed_at__isnull=True, resent_as__isnull=True)
                 & (
                     Q(status__in=["failed", "unconfirmed"])
@@ -236,7 +271,9 @@ class WhatsAppNotification(models.Model):
                 condition=~Q(wa_id="") & ~Q(phone_number=Concat(models.Value("+"), "wa_id")),
             ),
             # The daily limit of a sender.
-            models.Index(name="notification_by_sender", fields=["sender", "sent_at"]),
+            models.Index(
+                name="notification_by_sender", fields=["sender", "sent_at"], condition=Q(sent_at__isnull=False)
+            ),
             models.Index(
                 name="notification_unconfirmed", fields=["confirm_by"], condition=Q(status=Status.UNCONFIRMED)
             ),

@@ -18,7 +18,12 @@ class WhatsAppSubject(models.Model):
     """One thing that a notification speaks of, and how much it says of it: a message may speak of many parcels."""
 
     notification = models.ForeignKey(
-        WhatsAppNotification, on_delete=models.CASCADE, related_name="subjects", verbose_name=_("notification")
+        WhatsAppNotification,
+        on_delete=models.CASCADE,
+        related_name="subjects",
+        # The constraint begins with it.
+        db_index=False,
+        verbose_name=_("notification"),
     )
     name = models.CharField(_("subject"), max_length=120, help_text=_("For example colis:TS1A2B3C4D."))
     fact_rank = models.PositiveSmallIntegerField(_("rank"), default=0)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
-from django.db.models import Exists, F, Min, OuterRef, Q
+from django.db.models import Exists, ExpressionWrapper, Min, OuterRef, Q, Value
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +25,7 @@ from whatsapp_monitoring_app.models import (
 )
 from whatsapp_monitoring_app.models.announcements import AddresseeQuerySet
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
+from whatsapp_monitoring_app.models.subjects import known_better
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import calls, explanations
 from whatsapp_monitoring_app.services.calls import Errands
@@ -32,6 +33,7 @@ from whatsapp_monitoring_app.services.explanations import EXPLANATIONS
 
 # The menu says how many up to here, and “more” beyond.
 COUNTED_AT_MOST = 99
+LOOKED_AT = 150
 
 
 class Kind(models.TextChoices):
@@ -154,13 +156,24 @@ def at_number(scope: Scope, phone_number: str, at: datetime) -> Errands:
     )
 
 
+class AtLeast(int):
+    """A count that may be too low, because not everything was looked at."""
+
+
 def count(scope: Scope, at: datetime) -> int:
-    """How many telephones are on the list, in one query that stops at one more than COUNTED_AT_MOST."""
-    found, most = find(scope, Search(), at), COUNTED_AT_MOST + 1
-    by_message = found.notifications.order_by("phone_number").values_list("phone_number", flat=True).distinct()[:most]
-    telephones = found.addressees.annotate(phone_number=F("user__telephone")).order_by("phone_number")
-    by_addressee = telephones.values_list("phone_number", flat=True).distinct()[:most]
-    return len(by_message.union(by_addressee)[:most])
+    """How many telephones are on the list, in one query; at most one more than COUNTED_AT_MOST.
+
+    Every page asks. What each person knows takes time to find out, so only the newest LOOKED_AT are asked about; where
+    there are more, the answer is AtLeast.
+    """
+    newest = calls.given_up(WhatsAppNotification.objects.visible_to(scope), at).order_by("-created_at", "-pk")
+    is_known = ExpressionWrapper(known_better(), output_field=models.BooleanField())
+    by_message = newest.annotate(is_known=is_known).values_list("phone_number", "is_known")[: LOOKED_AT + 1]
+    untold = calls.without_message(scope).annotate(is_known=Value(False)).order_by()
+    by_addressee = untold.values_list("user__telephone", "is_known")[: LOOKED_AT + 1]
+    rows: list[Any] = list(by_message.union(by_addressee, all=True))
+    found = min(len({telephone for telephone, is_known in rows if not is_known}), COUNTED_AT_MOST + 1)
+    return AtLeast(found) if len(rows) > LOOKED_AT else found
 
 
 def entries(errands: Errands) -> list[Entry]:

@@ -28,8 +28,8 @@ from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import corrections, message_types
 
 
-def to_call(notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
-    """Those of which a person has to tell the client: given up, or in doubt, and the client knows nothing newer."""
+def given_up(notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
+    """Those that the machine has given up or is in doubt about, and of which nobody has told the client."""
     cancelled = Q(status=Status.CANCELLED)
     unwanted = cancelled & Q(cancel_reason=CancelReason.OPT_OUT, message_type__in=message_types.TYPES_TO_BE_KNOWN)
     misdirected = cancelled & Q(cancel_reason=CancelReason.WRONG_NUMBER)
@@ -37,7 +37,12 @@ def to_call(notifications: NotificationQuerySet, at: datetime) -> NotificationQu
     doubtful = Q(status=Status.UNCONFIRMED, confirm_by__lte=at)
     # The condition of the index `notification_to_call`, which is why the status stands beside each reason.
     found = notifications.filter(failed | doubtful | unwanted | misdirected, informed_at=None, resent_as=None)
-    return found.exclude(message_type__in=message_types.TYPES_WITHOUT_CALL).exclude(known_better())
+    return found.exclude(message_type__in=message_types.TYPES_WITHOUT_CALL)
+
+
+def to_call(notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
+    """Those of which a person has to tell the client: given up, or in doubt, and the client knows nothing newer."""
+    return given_up(notifications, at).exclude(known_better())
 
 
 def without_message(scope: Scope) -> AddresseeQuerySet:

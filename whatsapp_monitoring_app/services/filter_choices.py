@@ -4,11 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
+
+from whatsapp_monitoring_app.models import WhatsAppSender, WhatsAppTemplate
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.services import labels
 
 # So many of the latest messages are looked at: every value of a column of a million rows takes seconds to find.
-LATEST = 5000
+LATEST = 2000
 
 Choice = tuple[str, str]
 
@@ -27,12 +30,7 @@ class FilterChoices:
 
 def of(visible: NotificationQuerySet) -> FilterChoices:
     """The choices that the latest of these notifications offer; in one query."""
-    columns = (
-        *("message_type", "category", "language", "error_code"),
-        *("sender__code", "sender__label", "template__code", "template__label"),
-    )
-    # What is the same is put together here: the database would look each of them up once more.
-    rows = set(visible.order_by("-created_at", "-code").values_list(*columns)[:LATEST])
+    rows = _distinct(visible)
     return FilterChoices(
         message_type=_in_order((row[0], labels.type_label(row[0])) for row in rows),
         category=_in_order((row[1], labels.category_label(row[1])) for row in rows),
@@ -41,6 +39,24 @@ def of(visible: NotificationQuerySet) -> FilterChoices:
         sender=_in_order((row[4], row[5]) for row in rows),
         template=_in_order((row[6], row[7]) for row in rows),
     )
+
+
+def _distinct(visible: NotificationQuerySet) -> list[tuple[Any, ...]]:
+    """What the latest are, each combination once: fetching them all takes longer than finding what is the same."""
+    columns = ("message_type", "category", "language", "error_code", "sender_id", "template_id")
+    latest, params = visible.order_by("-created_at", "-code").values_list(*columns)[:LATEST].query.sql_with_params()
+    senders, templates = WhatsAppSender._meta.db_table, WhatsAppTemplate._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT found.message_type, found.category, found.language, found.error_code,"  # noqa: S608 - our own names
+            " sender.code, sender.label, template.code, template.label"
+            f" FROM (SELECT DISTINCT * FROM ({latest}) AS latest) AS found"
+            f' LEFT JOIN "{senders}" AS sender ON sender.id = found.sender_id'
+            f' LEFT JOIN "{templates}" AS template ON template.id = found.template_id',
+            params,
+        )
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _in_order(choices: Iterable[tuple[Any, Any]]) -> tuple[Choice, ...]:

@@ -1,12 +1,10 @@
 """Filters under a name: those that every office has, and those that its people save."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Value
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -15,6 +13,7 @@ from accounts.models import User
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppSavedView
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.scopes import Scope
+from whatsapp_monitoring_app.services import paging
 from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
 from whatsapp_monitoring_app.services.search import Filters
 
@@ -48,29 +47,30 @@ class View:
     is_mine: bool = False
 
 
-def listed(scope: Scope, person: User, visible: NotificationQuerySet, at: datetime) -> list[View]:
-    """The views that this person finds in this office, with how many of `visible` each shows; in two queries."""
+def listed(
+    scope: Scope, person: User, visible: NotificationQuerySet, at: datetime, also: Sequence[NotificationQuerySet] = ()
+) -> tuple[list[View], list[int]]:
+    """The views that this person finds in this office, with how many of `visible` each shows; in two queries.
+
+    How many `also` are is answered by the way, up to paging.COUNTED_AT_MOST.
+    """
     saved = list(WhatsAppSavedView.objects.visible_to(scope, person))
     named = [
         *((str(name), filters, None) for name, filters in BUILT_IN),
         *((view.name, Filters.read(view.query).within(scope), view) for view in saved),
     ]
-    counts = _counts([filters for _name, filters, _saved in named], visible, at)
-    return [
-        View(name, filters.write(), counts.get(filters), view, view is not None and view.owner_id == person.pk)
+    countable = [
+        filters for filters in dict.fromkeys(filters for _name, filters, _saved in named) if _is_quick(filters)
+    ]
+    # No more than one beyond what a badge tells.
+    found = (filters.apply(visible, at).order_by()[: COUNTED_AT_MOST + 1] for filters in countable)
+    counts = paging.counts(*also, *found)
+    badges = dict(zip(countable, counts[len(also) :], strict=True))
+    views = [
+        View(name, filters.write(), badges.get(filters), view, view is not None and view.owner_id == person.pk)
         for name, filters, view in named
     ]
-
-
-def _counts(all_filters: Iterable[Filters], visible: NotificationQuerySet, at: datetime) -> dict[Filters, int]:
-    """How many each finds, and no more than one beyond what a badge tells; in one query."""
-    countable = [filters for filters in dict.fromkeys(all_filters) if _is_quick(filters)]
-    rows = [
-        filters.apply(visible, at).order_by().annotate(place=Value(place)).values_list("place")[: COUNTED_AT_MOST + 1]
-        for place, filters in enumerate(countable)
-    ]
-    found = Counter(place for (place,) in rows[0].union(*rows[1:], all=True)) if rows else Counter()
-    return {filters: found[place] for place, filters in enumerate(countable)}
+    return views, counts[: len(also)]
 
 
 def _is_quick(filters: Filters) -> bool:

@@ -8,15 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any, Self
 
-from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models import Exists, OuterRef, Q
 from django.http import QueryDict
 from django.utils import timezone
 
 from accounts import phones
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppAddressee, WhatsAppSubject
+from whatsapp_monitoring_app.models import (
+    ErrorClass,
+    Status,
+    WhatsAppAddressee,
+    WhatsAppNotification,
+    WhatsAppSubject,
+)
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet, is_tardy
 from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.scopes import Scope
@@ -40,6 +47,8 @@ PARCEL, LOT = "colis:", "lot:"
 # Characters of one filter; nobody types more, and a whole text would be looked for in every message.
 LONGEST = 100
 MOST_ATTEMPTS = 1000
+# A lot is what thousands of messages are about.
+MOST_NAMED = 10_000
 # The word, in an address, for messages without a cause, or without a code.
 NONE = "none"
 
@@ -86,12 +95,16 @@ class Filters:
     def without(self, *names: str) -> Self:
         """The same filters, apart from these."""
         nothing: Any = dict.fromkeys(names, "")
-        return replace(self, **nothing)
+        others = replace(self, **nothing)
+        if others.q == self.q and "named" in vars(self):
+            vars(others)["named"] = self.named
+        return others
 
     def within(self, scope: Scope) -> Self:
         """The same filters as this office may use them: who sees one office chooses none."""
-        own = self if scope.sees_every_office else self.without("source_app")
-        return replace(own, hides_numbers=scope.masks_numbers)
+        own = self if scope.sees_every_office or not self.source_app else self.without("source_app")
+        is_same = own.hides_numbers == scope.masks_numbers
+        return own if is_same else replace(own, hides_numbers=scope.masks_numbers)
 
     def chosen(self) -> Iterator[tuple[str, str]]:
         """The name and the text of each filter that filters."""
@@ -106,11 +119,22 @@ class Filters:
         """The names of those that cannot be understood; such a filter finds nothing."""
         return [name for name, text in self.chosen() if not self._understands(name, text)]
 
+    @property
+    def finds_few(self) -> bool:
+        """Whether one of them is of few messages, to which an index leads: a person's, a parcel's, a number's."""
+        is_number = any(_is_whole_number(text) for text in (self.telephone, self.q) if text)
+        return is_number or bool(self.client or self.parcel or self.lot or self.named)
+
+    @cached_property
+    def named(self) -> list[uuid.UUID]:
+        """The messages that the free text names by a number or an id: then it is not looked for among the words."""
+        return [] if not self.q or len(self.q) > LONGEST or _is_whole_number(self.q) else _keys_named(self.q)
+
     def _understands(self, name: str, text: str) -> bool:
         if len(text) > LONGEST or (name in _CHECKS and not _CHECKS[name](text)):
             return False
         if name == "telephone" and self.hides_numbers:
-            return any(_whole_numbers(phones.pieces(text)))
+            return _is_whole_number(text)
         return name != "until" or not _is_day(self.since) or self.since <= text
 
     def apply(self, notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
@@ -123,20 +147,11 @@ class Filters:
             return notifications.none()
         found, steps = notifications, _APPLY | _WITHOUT_DIGITS if self.hides_numbers else _APPLY
         for name, text in self.chosen():
+            if name == "q" and self.named:
+                found = found.filter(pk__in=self.named)
+                continue
             found = steps[name](found, text, at) if name in steps else found.filter(**{name: text})
         return found
-
-    def obstacles(self, notifications: NotificationQuerySet, at: datetime) -> list[str]:
-        """The names of the filters without one of which something would be found; in one query."""
-        names = [name for name, _ in self.chosen()]
-        attempts = [
-            self.without(name).apply(notifications, at).order_by().annotate(name=Value(name)).values_list("name")[:1]
-            for name in names
-        ]
-        if not attempts:
-            return []
-        found = {name for (name,) in attempts[0].union(*attempts[1:], all=True)}
-        return [name for name in names if name in found]
 
 
 NAMES = tuple(each.name for each in fields(Filters) if each.name != "hides_numbers")
@@ -177,7 +192,7 @@ def _with_text(found: NotificationQuerySet, text: str, at: datetime) -> Notifica
 
     A whole telephone number is looked for as such: reading every text takes seconds.
     """
-    if any(_whole_numbers(phones.pieces(text))):
+    if _is_whole_number(text):
         return _with_telephone(found, text, at)
     matches = _has_words(text)
     for piece in phones.pieces(text):
@@ -187,26 +202,34 @@ def _with_text(found: NotificationQuerySet, text: str, at: datetime) -> Notifica
 
 def _with_text_or_whole_number(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
     """The same, without what only a part of a telephone would find."""
-    if any(_whole_numbers(phones.pieces(text))):
+    if _is_whole_number(text):
         return _with_telephone(found, text, at)
     return found.filter(_has_words(text))
 
 
 def _has_words(text: str) -> Q:
-    named = WhatsAppSubject.objects.filter(name__in=(text, f"{PARCEL}{text.upper()}", f"{LOT}{text.upper()}"))
-    matches = (
+    return (
         Q(title__icontains=text)
         | Q(message_content__icontains=text)
         | Q(subject__icontains=text)
         | Q(user__first_name__icontains=text)
         | Q(user__last_name__icontains=text)
-        # A list of keys and not a question of each row: it is looked up once.
-        | Q(pk__in=named.values("notification"))
-        | Q(provider_message_id=text)
     )
+
+
+def _keys_named(text: str) -> list[uuid.UUID]:
+    """The messages about the parcel or lot of this number, or whose own code or provider's id this is.
+
+    Only what looks like one is looked up: numbers and ids have digits in them, and no space.
+    """
+    if " " in text or not any(character.isdigit() for character in text):
+        return []
+    about = WhatsAppSubject.objects.filter(name__in=(text, f"{PARCEL}{text.upper()}", f"{LOT}{text.upper()}"))
+    own = WhatsAppNotification.objects.filter(provider_message_id=text).order_by()
+    found = about.values_list("notification").union(own.values_list("pk"))
     with suppress(ValueError):
-        matches |= Q(pk=uuid.UUID(text))
-    return matches
+        found = found.union(WhatsAppNotification.objects.filter(pk=uuid.UUID(text)).order_by().values_list("pk"))
+    return [key for (key,) in found[:MOST_NAMED]]
 
 
 def _in_state(found: NotificationQuerySet, status: str, at: datetime) -> NotificationQuerySet:
@@ -245,6 +268,10 @@ def _with_telephone(found: NotificationQuerySet, text: str, at: datetime) -> Not
     for piece in pieces:
         matches |= Q(phone_number__contains=piece)
     return found.filter(matches)
+
+
+def _is_whole_number(text: str) -> bool:
+    return any(_whole_numbers(phones.pieces(text)))
 
 
 def _whole_numbers(pieces: list[str]) -> Iterator[str]:

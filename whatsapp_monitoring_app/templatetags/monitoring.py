@@ -31,7 +31,7 @@ from whatsapp_monitoring_app.models.statuses import FINAL
 from whatsapp_monitoring_app.providers import content
 from whatsapp_monitoring_app.services import explanations, labels, paging, quiet_hours, rendering, search
 from whatsapp_monitoring_app.services.announcements import Reconciliation
-from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
+from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST, AtLeast
 from whatsapp_monitoring_app.services.causes import State
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, WITHOUT_REASON, Explanation
 from whatsapp_monitoring_app.services.retry_reasons import Reason
@@ -291,8 +291,10 @@ def is_https(link: str) -> bool:
 
 @register.filter
 def bounded(count: int) -> str:
-    """A count for a small place: “7”, “99+”, and nothing for none."""
-    return f"{COUNTED_AT_MOST}+" if count > COUNTED_AT_MOST else str(count or "")
+    """A count for a small place: “7”, “99+”, “12+” for at least so many, and nothing for none."""
+    if count > COUNTED_AT_MOST:
+        return f"{COUNTED_AT_MOST}+"
+    return f"{count:d}+" if count and isinstance(count, AtLeast) else str(count or "")
 
 
 @register.filter

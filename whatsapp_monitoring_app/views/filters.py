@@ -3,8 +3,12 @@
 from typing import Any
 
 from django import forms
+from django.forms.utils import flatatt
+from django.template.loader import render_to_string
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification
@@ -22,11 +26,33 @@ from whatsapp_monitoring_app.views.filter_words import (
     Chip,
 )
 
+FIELDS = "whatsapp_monitoring_app/_filter_fields.html"
+# Fields that look the same for everybody are drawn once: so many of the latest are kept.
+DRAWN_AT_MOST = 100
+_DRAWN: dict[tuple[Any, ...], SafeString] = {}
 EVERYTHING = ("", gettext_lazy("All"))
+
+
+class PlainSelect(forms.Select):
+    """Django's own, drawn without a template for each option: this page has a hundred of them."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        options = format_html_join(
+            "\n",
+            '<option value="{}"{}>{}</option>',
+            (
+                (key, mark_safe(" selected") if str(key) == str(value or "") else "", label)
+                for key, label in self.choices
+            ),
+        )
+        attributes = flatatt({"name": name, **self.build_attrs(self.attrs, attrs)})
+        return format_html("<select{}>\n{}\n</select>", attributes, options)
 
 
 class AnyChoiceField(forms.ChoiceField):
     """A choice from a list that need not be whole: `Filters` says what can be understood."""
+
+    widget = PlainSelect
 
     def valid_value(self, value: Any) -> bool:
         return True
@@ -74,7 +100,7 @@ class FilterForm(forms.Form):
         self, filters: Filters, choices: FilterChoices, scope: Scope, first: WhatsAppNotification | None = None
     ) -> None:
         super().__init__(dict(filters.chosen()))
-        self.filters, self.first = filters, first
+        self.filters, self.choices, self.office, self.first = filters, choices, scope.office, first
         # Not declared above: Django's forms have an attribute of this name.
         self.fields["error_class"] = _choice(LABELS["error_class"], CAUSES)
         self.order_fields(NAMES)
@@ -126,6 +152,16 @@ class FilterForm(forms.Form):
         if isinstance(self.fields[name], AnyChoiceField):
             return _("“%(text)s” is not one of the choices.") % {"text": text}
         return str(_WHY.get(name, _WHY["client"]))
+
+    def drawn_fields(self) -> SafeString:
+        """The fields that are folded away. Drawing them takes longer than everything else on the page."""
+        drawn = (self.filters, self.choices, self.office, self.first is None, get_language())
+        if drawn not in _DRAWN:
+            # Two threads may draw the same; a list is made because the other one may forget something meanwhile.
+            for oldest in list(_DRAWN)[:-DRAWN_AT_MOST]:
+                _DRAWN.pop(oldest, None)
+            _DRAWN[drawn] = render_to_string(FIELDS, {"form": self})
+        return _DRAWN[drawn]
 
     @property
     def chosen_count(self) -> int:

@@ -1,21 +1,19 @@
 """The list of messages."""
 
-from collections.abc import Iterator
-from datetime import datetime
-
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from whatsapp_monitoring_app.models import Status
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
-from whatsapp_monitoring_app.services import filter_choices, paging, saved_views
+from whatsapp_monitoring_app.services import depth, filter_choices, paging, saved_views
 from whatsapp_monitoring_app.services.search import Filters
-from whatsapp_monitoring_app.views.filter_words import Chip
 from whatsapp_monitoring_app.views.filters import FilterForm
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 
 ROWS_PER_PAGE = 25
+# What is counted, beside what each filter keeps from being found; no filter has such a name.
+EVERYTHING, FAILED = "+everything", "+failed"
 
 
 class NotificationListView(ScopedMixin):
@@ -24,11 +22,18 @@ class NotificationListView(ScopedMixin):
     template_name = "whatsapp_monitoring_list.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        visible, now = self.notifications(), timezone.now()
-        filters = Filters.read(request.GET).within(self.office)
+        visible, filters, now = self.notifications(), self.filters, timezone.now()
         found = filters.apply(visible, now)
-        page = paging.page(found.select_related("user"), request.GET, ROWS_PER_PAGE)
-        total, failed_count = _counts(filters, found, page)
+        end = depth.end(filters, visible, request.GET, now)
+        seen = depth.looked_at(found, end)
+        page = paging.page(seen.select_related("user"), request.GET, ROWS_PER_PAGE, beyond=end.beyond if end else "")
+        # What lies between the newest and an older part was looked through before.
+        is_older = bool(depth.unled(filters)) and (bool(page.newer) or "after" in request.GET)
+        asked = {} if is_older else _to_count(filters, seen, page)
+        without = {} if page or end else depth.looser(filters, visible, now)
+        questions = [*asked.values(), *without.values()]
+        views, numbers = saved_views.listed(self.office, self.person, visible, now, questions)
+        counts = dict(zip([*asked, *without], numbers, strict=True))
         form = FilterForm(filters, filter_choices.of(visible), self.office, page[0] if page else None)
         form.is_valid()
         context = self.get_context_data(
@@ -36,26 +41,23 @@ class NotificationListView(ScopedMixin):
             form=form,
             page=page,
             query=filters.write(),
-            total=total,
-            failed_count=failed_count,
-            views=saved_views.listed(self.office, self.person, visible, now),
-            obstacles=[] if page else list(_obstacles(form, visible, now)),
+            total=len(page) if page.is_whole else counts.get(EVERYTHING, 0),
+            failed_count=counts.get(FAILED, 0),
+            end=end,
+            is_older=is_older,
+            looked_through=depth.LOOKED_THROUGH,
+            views=views,
+            obstacles=[chip for chip in form.chips() if chip.name in without and counts[chip.name]],
         )
         return self.render_to_response(context)
 
 
-def _counts(filters: Filters, found: NotificationQuerySet, page: paging.Page) -> list[int]:
-    """How many these are, and how many of them could be sent again."""
+def _to_count(filters: Filters, found: NotificationQuerySet, page: paging.Page) -> dict[str, NotificationQuerySet]:
+    """Those of which the page says how many they are, and those of them that could be sent again."""
     if not page:
-        return [0, 0]
+        return {}
     can_have_failed = filters.status in ("", "to_handle", Status.FAILED)
-    failed = found.to_retry() if can_have_failed else found.none()
-    if page.is_only:
-        return [len(page), *paging.counts(failed)]
-    return paging.counts(found, failed)
-
-
-def _obstacles(form: FilterForm, visible: NotificationQuerySet, at: datetime) -> Iterator[Chip]:
-    """The filters without one of which something would be shown."""
-    names = form.filters.obstacles(visible, at)
-    return (chip for chip in form.chips() if chip.name in names)
+    return {
+        EVERYTHING: found.none() if page.is_whole else found,
+        FAILED: found.to_retry() if can_have_failed else found.none(),
+    }

@@ -1,6 +1,7 @@
 """The tenancy guard: every page of an office inherits it, and none can run without a scope."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -114,15 +115,19 @@ class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
             **kwargs,
         )
 
+    @cached_property
+    def filters(self) -> Filters:
+        """What this page's address filters by, as its office may."""
+        return Filters.read(self.request.GET).within(self.office)
+
     def call_count(self) -> int:
         """How many people wait for a call. The menu asks when it is shown, which pieces of a page are not."""
         return call_list.count(self.office, timezone.now())
 
     def newer_bar(self) -> NewerBar:
         """What the bar about newer messages needs. Only the pages that show it ask."""
-        filters = Filters.read(self.request.GET).within(self.office)
-        token = changes.token(filters, self.office, timezone.now())
-        query = filters.write()
+        token = changes.token(self.filters, self.office, timezone.now())
+        query = self.filters.write()
         address = reverse(f"{self.office.office}:whatsapp_changes")
         return NewerBar(
             f"{address}?token={token}" + (f"&{query}" if query else ""),
