@@ -2,7 +2,8 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.db import connection, models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Concat
 
-from whatsapp_monitoring_app.models import many_rows
+from whatsapp_monitoring_app.models import compiled, many_rows
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt
 from whatsapp_monitoring_app.models.senders import WITHOUT_RECEIPTS
@@ -31,6 +32,8 @@ LEASE = timedelta(seconds=settings.WHATSAPP_LEASE_SECONDS)
 # What belongs to the state that is left.
 LEFT_BEHIND = dict.fromkeys(("claimed_until", "next_attempt_at", "slot_at", "confirm_by"))
 ROWS_PER_STATEMENT = 1000
+# Stands for a moment that is not known yet.
+EARLY = datetime(1970, 1, 1, microsecond=1, tzinfo=UTC)
 
 
 def delivery_unknown() -> Q:
@@ -179,9 +182,22 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
 
         The winner holds it until `claimed_until`; `claim_id` proves it.
         """
-        claim_id = uuid.uuid4()
-        won = self.due(at).filter(code=code)._hold(claim_id, at)
-        return self.model.objects.select_related("user").get(code=code, claim_id=claim_id) if won else None
+        values = {"code": code, "at": at, "claim_id": uuid.uuid4(), "until": at + LEASE}
+        claim = self._claim
+        return next(iter(self.model.objects.raw(claim.sql, claim.with_values(**values))), None)
+
+    @cached_property
+    def _claim(self) -> compiled.Statement:
+        """The statement that claims one of these."""
+        marks: dict[str, Any] = {
+            "code": uuid.UUID(int=1),
+            "claim_id": uuid.UUID(int=2),
+            "at": EARLY,
+            "until": EARLY + LEASE,
+        }
+        due = self.due(EARLY).filter(code=marks["code"], status__in=origins(Status.SENDING))
+        changes = LEFT_BEHIND | {"status": Status.SENDING} | _held(uuid.UUID(int=2), EARLY)
+        return compiled.update_returning(due, changes, marks)
 
     def claim_all(
         self, codes: Collection[uuid.UUID], at: datetime, ahead: timedelta = timedelta()
@@ -203,13 +219,17 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
         return list(held.order_by("priority", "slot_at", "created_at"))
 
     def _hold(self, claim_id: uuid.UUID, at: datetime) -> int:
-        return self.move(
-            Status.SENDING,
-            claim_id=claim_id,
-            claimed_until=at + LEASE,
-            slot_at=F("slot_at"),
-            first_attempt_at=Coalesce("first_attempt_at", models.Value(at)),
-        )
+        return self.move(Status.SENDING, **_held(claim_id, at))
+
+
+def _held(claim_id: uuid.UUID, at: datetime) -> dict[str, Any]:
+    """The columns of a notification that is claimed now."""
+    return {
+        "claim_id": claim_id,
+        "claimed_until": at + LEASE,
+        "slot_at": F("slot_at"),
+        "first_attempt_at": Coalesce("first_attempt_at", models.Value(at)),
+    }
 
 
 def _in_rows(changes: Mapping[uuid.UUID, Mapping[str, Any]]) -> Iterable[dict[uuid.UUID, Mapping[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -70,6 +71,7 @@ def cancel_all_to_strangers(at: datetime) -> int:
     return cancel(WhatsAppNotification.objects.waiting().filter(_is_to_a_stranger()), Reason.WRONG_NUMBER, at)
 
 
+@cache
 def still_wanted() -> NotificationQuerySet:
     """All but those that the functions above cancel, for whoever is about to send one.
 

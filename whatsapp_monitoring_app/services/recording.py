@@ -77,7 +77,8 @@ def record_all(records: Sequence[Record]) -> None:
     except AWAY:
         raise
     except Exception:
-        logger.exception("%s answers could not be recorded together", len(records))
+        # It is one of them, which has an id of another message for example. Each alone is asked more questions.
+        logger.warning("%s answers could not be recorded together", len(records), exc_info=True)
         plain = _record_one_by_one(records)
     for each in records:
         _show(each.claimed, plain.get(each.claimed.pk))
@@ -88,7 +89,7 @@ def _record_one_by_one(records: Sequence[Record]) -> dict[uuid.UUID, verdicts.Mo
     failures: list[Exception] = []
     for each in records:
         try:
-            plain |= patiently(partial(_record, [each], knows_number=False))
+            plain |= patiently(partial(_record, [each], is_usual=False))
         except Exception as error:
             logger.exception("The answer to notification %s could not be recorded", each.claimed.pk)
             failures.append(error)
@@ -155,11 +156,11 @@ def _fail(claimed: WhatsAppNotification, error: ProviderError, at: datetime) -> 
 
 
 @transaction.atomic
-def _record(given: Sequence[Record], *, knows_number: bool = True) -> dict[uuid.UUID, verdicts.Moved]:
+def _record(given: Sequence[Record], *, is_usual: bool = True) -> dict[uuid.UUID, verdicts.Moved]:
     """Write them; what became of those to which nothing unusual happened."""
     records = [_classified(each) for each in given]
-    sent = _accept(records)
-    write_attempts([each for each in records if each.claimed.pk in sent], knows_number=knows_number)
+    sent = _accept(records) if is_usual else {}
+    write_attempts([each for each in records if each.claimed.pk in sent])
     told_of_success: set[int] = set()
     for each in records:
         if each.claimed.pk not in sent:
@@ -244,13 +245,10 @@ def write_attempt(
     many_rows.insert(WhatsAppAttempt, [row], each="notification")
 
 
-def write_attempts(records: Sequence[Record], *, knows_number: bool = True) -> None:
-    """Add the records of calls after which nothing is to be tried again.
-
-    A message that is at its first call has no attempt yet; unless `knows_number`, that is looked up all the same.
-    """
-    repeated = [each.claimed for each in records if not (knows_number and each.claimed.is_at_its_first_call)]
-    last = _last_numbers(repeated)
+def write_attempts(records: Sequence[Record]) -> None:
+    """Add the records of calls after which nothing is to be tried again."""
+    # At its first call a message has no attempt yet.
+    last = _last_numbers([each.claimed for each in records if not each.claimed.is_at_its_first_call])
     rows = [_attempt(each.claimed, each.sender, each.call, last.get(each.claimed.pk, 0) + 1) for each in records]
     many_rows.insert(WhatsAppAttempt, rows, each="notification")
 

@@ -49,14 +49,11 @@ class Moved:
 def accept_all(accepted: Mapping[WhatsAppNotification, tuple[Accepted, Context]]) -> dict[uuid.UUID, Moved]:
     """The provider took these, all of one claim; those that the claim still holds.
 
-    The others are for `accept`: what somebody has moved meanwhile, and what was answered with a known id.
+    The others are for `accept`: what somebody has moved meanwhile. Raises IntegrityError, within the caller's
+    transaction, where one of them was answered with an id that another message has.
     """
     rows = {each.pk: _accepted(each, *answer) for each, answer in accepted.items()}
-    try:
-        with transaction.atomic():
-            return _move_held(Status.SENT, rows, next(iter(accepted), None))
-    except IntegrityError:
-        return {}
+    return _move_held(Status.SENT, rows, next(iter(accepted), None))
 
 
 def _move_held(
