@@ -25,7 +25,7 @@ class HomeView(ScopedMixin):
             title=self.office.label,
             client_count=Client.objects.count(),
             colis_count=Colis.objects.on_the_way().count(),
-            messages_home=statistics.home(self.notifications(), timezone.now()),
+            messages_home=statistics.home(self.office, timezone.now()),
             recent_colis=Colis.objects.select_related("client__user")[:RECENT],
             creations=ClientCreation.objects.filter(requested_by=self.person, batch=None)[:RECENT],
         )

@@ -36,7 +36,7 @@ class HomeView(ScopedMixin):
             title=self.office.label,
             figures=awaited.figures(timezone.now()),
             long=awaited.LONG,
-            messages_home=statistics.home(self.notifications(), timezone.now()),
+            messages_home=statistics.home(self.office, timezone.now()),
             lots=awaited.counted(Lot.objects.in_transit()).order_by("expected_on", "pk")[:RECENT],
             awaited=Colis.objects.on_the_way().select_related("client__user")[:RECENT],
         )

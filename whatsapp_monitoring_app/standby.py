@@ -1,5 +1,7 @@
 """What a worker process does by itself, in a thread: it gives signs of life, and sends while the broker is away.
 
+With each sign of life it adds up what the ledger of counts has noted.
+
 While Redis is away, each worker process sends by itself what is due, one by one.
 
 The database is the queue, so nothing but the doorbell is missing. It goes slowly, because without Redis the processes
@@ -16,7 +18,16 @@ from django.conf import settings
 from django.db import Error, close_old_connections
 from django.utils import timezone
 
-from whatsapp_monitoring_app.services import delivery, pacing, pulses, recovery, shared_memory, watch, webhooks
+from whatsapp_monitoring_app.services import (
+    delivery,
+    pacing,
+    pulses,
+    recovery,
+    shared_memory,
+    tallies,
+    watch,
+    webhooks,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +76,7 @@ class Standby:
         if self._noted_at is None or at - self._noted_at >= pulses.INTERVAL:
             self._noted_at = at
             pulses.note_if_possible(pulses.Part.WORKER, at)
+            _carefully(add_up)
         if self._watched_at is None or at - self._watched_at >= WATCH_INTERVAL:
             self._watched_at = at
             _carefully(watch_for_beat)
@@ -97,6 +109,11 @@ def watch_for_beat(at: datetime) -> None:
     """Look after the alerts, if beat was here and gives no sign of life."""
     if pulses.look(at).beat.life is pulses.Life.SILENT:
         watch.look_alone(at)
+
+
+def add_up(at: datetime) -> None:
+    """Keep the changes few that everybody adds up who reads the figures; one worker does it, none waits."""
+    tallies.fold()
 
 
 def send_one(at: datetime) -> None:

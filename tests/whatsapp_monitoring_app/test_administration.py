@@ -21,6 +21,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppOptOut,
     WhatsAppPulse,
     WhatsAppSender,
+    WhatsAppTally,
 )
 from whatsapp_monitoring_app.services import queues
 
@@ -31,8 +32,14 @@ OURS = sorted(
     (model for model in admin.site._registry if model._meta.app_label == "whatsapp_monitoring_app"),
     key=lambda model: model.__name__,
 )
+# The database's own ledger is not for people: the dashboard reads it to them.
+LEDGER = WhatsAppTally.__module__
 ALL_MODELS = sorted(
-    (model for model in WhatsAppNotification._meta.apps.get_app_config("whatsapp_monitoring_app").get_models()),
+    (
+        model
+        for model in WhatsAppNotification._meta.apps.get_app_config("whatsapp_monitoring_app").get_models()
+        if model.__module__ != LEDGER
+    ),
     key=lambda model: model.__name__,
 )
 

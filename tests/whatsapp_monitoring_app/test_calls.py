@@ -44,6 +44,7 @@ from whatsapp_monitoring_app.services import (
     recovery,
     retries,
     statistics,
+    trends,
 )
 from whatsapp_monitoring_app.services.announcements import Event, Telling
 from whatsapp_monitoring_app.services.call_list import Kind, Search
@@ -202,8 +203,8 @@ def test_whoever_was_told_is_off_every_list(make_user: Callable[..., User]):
     assert on_the_list() == []
     visible = WhatsAppNotification.objects.all()
     assert list(statistics.to_handle(visible, LATER)) == []
-    assert failures.of(visible, LATER, LATER).to_handle == 0
-    assert (statistics.summary(visible).failed, statistics.summary(visible).to_handle) == (1, 0)
+    assert failures.of(ADMIN, LATER, LATER).to_handle == 0
+    assert trends.of(ADMIN, trends.period("day", LATER)).whole.counts.failed == 1
     assert retries.retry_each(visible, agent, LATER).queued == []
     (call,) = WhatsAppCall.objects.all()
     assert (call.phone_number, call.source_app, call.person, call.outcome) == (NUMBER, "agent_mali", agent, "told")

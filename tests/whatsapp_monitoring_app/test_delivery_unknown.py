@@ -7,11 +7,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from tests.whatsapp_monitoring_app import brute_force
 from tests.whatsapp_monitoring_app.scripts import NOW, post_in
-from whatsapp_monitoring_app import providers
+from whatsapp_monitoring_app import providers, scopes
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
-from whatsapp_monitoring_app.services import failures, statistics, trends
+from whatsapp_monitoring_app.services import failures, trends
 
 pytestmark = pytest.mark.django_db
 
@@ -41,10 +42,10 @@ def test_it_is_counted_apart_and_is_no_part_of_the_success(provider: str):
     post_in(Status.SENT, sent_at=LONG_AGO, sender=WhatsAppSender.objects.get(code="mali"))
     post_in(Status.SENT, sent_at=LONG_AGO, sender=None)
     post_in(Status.DELIVERED)
-    counted = statistics.summary(everything())
+    counted = brute_force.summary(everything())
     assert (counted.total, counted.accepted, counted.unknown, counted.delivered) == (4, 2, 1, 1)
     assert counted.success_percent == 100
-    (office,) = trends.of(everything(), trends.period("today", NOW), with_offices=True).offices
+    (office,) = trends.of(scopes.get("admin_mali"), trends.period("today", NOW)).offices
     assert office.figures.counts == counted
 
 
@@ -53,20 +54,21 @@ def test_only_what_was_accepted_is_unknown(provider: str):
     for status in Status:
         post_in(status, sender=sender(provider) if status is Status.PENDING else None)
     WhatsAppNotification.objects.update(sender=WhatsAppSender.objects.get(code=f"by-{provider}"))
-    assert statistics.summary(WhatsAppNotification.objects.all()).unknown == 1
+    assert brute_force.summary(WhatsAppNotification.objects.all()).unknown == 1
     unknown = [row for row in WhatsAppNotification.objects.select_related("sender") if row.is_delivery_unknown]
     assert [row.status for row in unknown] == [Status.SENT]
 
 
 @pytest.mark.parametrize("provider", WITHOUT_RECEIPTS)
 def test_its_silence_is_not_worth_a_look(provider: str):
+    days_ago = NOW - timedelta(days=4)
     silent = [
-        post_in(Status.SENT, sent_at=LONG_AGO, sender=WhatsAppSender.objects.get(code="mali")),
-        post_in(Status.SENT, sent_at=LONG_AGO, sender=None),
+        post_in(Status.SENT, created_at=days_ago, sent_at=days_ago, sender=WhatsAppSender.objects.get(code="mali")),
+        post_in(Status.SENT, created_at=days_ago, sent_at=days_ago, sender=None),
     ]
-    post_in(Status.SENT, sent_at=LONG_AGO, sender=sender(provider))
+    post_in(Status.SENT, created_at=days_ago, sent_at=days_ago, sender=sender(provider))
     assert set(everything().without_receipt(NOW)) == set(silent)
-    assert failures.of(everything(), LONG_AGO, NOW).silent == 2
+    assert failures.of(scopes.get("admin_mali"), LONG_AGO, NOW).silent == 2
 
 
 def test_the_dashboard_shows_it_only_where_there_is_some(log_in: Callable[..., Client]):

@@ -26,6 +26,13 @@ from whatsapp_monitoring_app.models.saved_views import WhatsAppSavedView
 from whatsapp_monitoring_app.models.senders import WhatsAppSender
 from whatsapp_monitoring_app.models.statuses import CancelReason, InformedHow, Status
 from whatsapp_monitoring_app.models.subjects import WhatsAppSubject
+from whatsapp_monitoring_app.models.tallies import (
+    WhatsAppBacklog,
+    WhatsAppFailureTally,
+    WhatsAppTally,
+    WhatsAppTallyChange,
+    WhatsAppTimeTally,
+)
 from whatsapp_monitoring_app.models.templates import (
     WhatsAppProviderTemplate,
     WhatsAppTemplate,
@@ -50,11 +57,13 @@ __all__ = [
     "WhatsAppAnnouncement",
     "WhatsAppAttempt",
     "WhatsAppAuditEntry",
+    "WhatsAppBacklog",
     "WhatsAppBulk",
     "WhatsAppCall",
     "WhatsAppCauseMark",
     "WhatsAppErrorCode",
     "WhatsAppExport",
+    "WhatsAppFailureTally",
     "WhatsAppFormerNumber",
     "WhatsAppInbound",
     "WhatsAppMute",
@@ -68,8 +77,11 @@ __all__ = [
     "WhatsAppSavedView",
     "WhatsAppSender",
     "WhatsAppSubject",
+    "WhatsAppTally",
+    "WhatsAppTallyChange",
     "WhatsAppTemplate",
     "WhatsAppTemplateName",
+    "WhatsAppTimeTally",
     "WhatsAppWebhookLog",
     "WhatsAppWrongNumber",
 ]

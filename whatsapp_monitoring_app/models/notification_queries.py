@@ -15,7 +15,7 @@ from whatsapp_monitoring_app.models import compiled, many_rows
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt
 from whatsapp_monitoring_app.models.senders import WITHOUT_RECEIPTS
-from whatsapp_monitoring_app.models.statuses import FINAL, WAITING, Status, origins
+from whatsapp_monitoring_app.models.statuses import FINAL, ON_THE_WAY, WAITING, Status, origins
 
 if TYPE_CHECKING:
     from whatsapp_monitoring_app.models.notifications import WhatsAppNotification
@@ -57,17 +57,16 @@ def due_at() -> Coalesce:
     return Coalesce("held_until", "created_at")
 
 
-def is_prompt() -> Q:
-    """Attempted within ten seconds of being due."""
-    return Q(first_attempt_at__lte=due_at() + PROMPT)
-
-
 def is_tardy(at: datetime) -> Q:
-    """Attempted later than ten seconds after being due, or still not; cancelled before is neither."""
-    never = Q(first_attempt_at=None) & ~Q(status=Status.CANCELLED)
+    """Attempted later than ten seconds after being due, or not at all: it does not wait any more, or is overdue.
+
+    What was cancelled before is neither. Only what still waits becomes tardy without being written to.
+    """
+    waits = Q(status__in=ON_THE_WAY)
     # The same question as "due_at() < at - PROMPT", in words that need no annotation.
     is_overdue = Q(held_until__lt=at - PROMPT) | Q(held_until=None, created_at__lt=at - PROMPT)
-    return Q(first_attempt_at__gt=due_at() + PROMPT) | (never & is_overdue)
+    never = Q(first_attempt_at=None) & ~Q(status=Status.CANCELLED)
+    return Q(first_attempt_at__gt=due_at() + PROMPT) | (never & (~waits | is_overdue))
 
 
 def failed_to_handle() -> Q:

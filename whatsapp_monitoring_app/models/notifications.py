@@ -274,6 +274,20 @@ class WhatsAppNotification(models.Model):
             models.Index(
                 name="notification_by_sender", fields=["sender", "sent_at"], condition=Q(sent_at__isnull=False)
             ),
+            # What was accepted long ago by a sender and not confirmed since: few, where the provider tells.
+            models.Index(
+                name="notification_accepted",
+                fields=["sender", "-created_at"],
+                include=["code", "sent_at", "source_app"],
+                condition=Q(status="sent"),
+            ),
+            # How often somebody was missed since a moment.
+            models.Index(
+                name="notification_missed",
+                fields=["user", "-created_at"],
+                include=["source_app"],
+                condition=Q(status="failed"),
+            ),
             models.Index(
                 name="notification_unconfirmed", fields=["confirm_by"], condition=Q(status=Status.UNCONFIRMED)
             ),

@@ -54,6 +54,8 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 # Waiting for their time (next_attempt_at) to be sent.
 WAITING = frozenset({Status.PENDING, Status.RETRY_SCHEDULED})
+# The provider has not taken them yet, for all that we know.
+ON_THE_WAY = WAITING | {Status.SENDING}
 # Nothing but a person's retry moves these any more.
 FINAL = frozenset({Status.READ, Status.FAILED, Status.CANCELLED})
 # The client has it.

@@ -1,21 +1,25 @@
 """What waits for a person now, and what went wrong in a period: by cause and by person, in one query."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import NamedTuple
 
-from django.db.models import CharField, Count, F, Value
-from django.db.models.functions import Cast, Concat, Trim
-
-from whatsapp_monitoring_app.models import Status
-from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet, is_silent
-from whatsapp_monitoring_app.services import statistics
+from whatsapp_monitoring_app import scopes
+from whatsapp_monitoring_app.models.notification_queries import SILENCE
+from whatsapp_monitoring_app.models.senders import WITHOUT_RECEIPTS
+from whatsapp_monitoring_app.scopes import Scope
+from whatsapp_monitoring_app.services import ledger, statistics
 from whatsapp_monitoring_app.services.statistics import Cause
 
 # What the dashboard names; the list has the others.
 CAUSES_AT_MOST = 50
 PEOPLE_AT_MOST = 5
+# The latest failures of each office, among which people are looked for who were missed several times.
+LATELY = 200
+# The latest accepted messages of each sender, among which those without a receipt are counted.
+SILENT_AT_MOST = 500
 # Once may be bad luck.
 OFTEN = 2
 
@@ -48,67 +52,128 @@ class FailingTemplate:
 
 @dataclass(frozen=True)
 class Failures:
-    """Now: `waiting`, `unconfirmed`, `to_handle` (and why). Of the last week: `silent`. In the period: the others."""
+    """Now: `waiting`, `unconfirmed`, `to_handle` (and why). Of the last week: `silent`. In the period: the others.
+
+    There may be more silent ones than so many (`is_silent_bounded`).
+    """
 
     waiting: int
     unconfirmed: int
     to_handle: int
     open_causes: Sequence[Cause]
     silent: int
+    is_silent_bounded: bool
     causes: Sequence[CodedCause]
     people: Sequence[Unlucky]
     templates: Sequence[FailingTemplate]
 
 
-def of(notifications: NotificationQuerySet, since: datetime, at: datetime) -> Failures:
-    """What waits now among these notifications, and what went wrong with those created since then."""
-    found: dict[str, list[Any]] = {}
-    for row in _tallies(notifications, since, at):
-        found.setdefault(row["sort"], []).append(row)
-    open_causes = _causes(found.get("open", []))
+class Share(NamedTuple):
+    """So many are waiting, unconfirmed, or failed and to be handled for this cause (`first`), now; failed since a
+    moment for this "cause", with this code (`second`), or as messages of this "template" (its code and its name), or
+    to this "person" (key, telephone and name); or are "silent", and there may be more ("true").
+    """
+
+    sort: str
+    first: str
+    second: str
+    third: str
+    number: int
+
+
+def of(scope: Scope, since: datetime, at: datetime) -> Failures:
+    """What waits now of what this office sees, and what went wrong with what was created since a full hour."""
+    shares: defaultdict[str, list[Share]] = defaultdict(list)
+    for share in _shares(scope, since, at):
+        shares[share.sort].append(share)
+    (silent,) = shares["silent"]
     return Failures(
-        **{name: found[name][0]["count"] for name in ("waiting", "unconfirmed", "silent")},
-        to_handle=sum(cause.count for cause in open_causes),
-        open_causes=[Cause(cause.error_class, cause.count) for cause in open_causes],
-        causes=_causes(found.get("cause", [])),
-        people=[
-            Unlucky(int(row["first"]), row["second"], row["third"], row["count"]) for row in found.get("person", [])
+        waiting=sum(share.number for share in shares["waiting"]),
+        unconfirmed=sum(share.number for share in shares["unconfirmed"]),
+        to_handle=sum(share.number for share in shares["failed"]),
+        open_causes=[Cause(share.first, share.number) for share in shares["failed"]],
+        silent=silent.number,
+        is_silent_bounded=silent.first == "true",
+        causes=_causes(shares["cause"][:CAUSES_AT_MOST]),
+        people=[Unlucky(int(share.first), *share[2:]) for share in shares["person"]],
+        templates=[
+            FailingTemplate(share.first, share.second, share.number) for share in shares["template"][:PEOPLE_AT_MOST]
         ],
-        templates=[FailingTemplate(row["first"], row["second"], row["count"]) for row in found.get("template", [])],
     )
 
 
-def _tallies(notifications: NotificationQuerySet, since: datetime, at: datetime) -> Iterable[Any]:
-    recent = notifications.filter(created_at__gte=since)
-    failed = recent.failed()
-    name = Trim(Concat("user__first_name", Value(" "), "user__last_name"))
-    person = {"first": Cast("user", CharField()), "second": F("user__telephone"), "third": name}
-    often = _tally(failed.exclude(user=None), "person", **person)
-    template = {"first": F("template__code"), "second": F("template__label")}
-    tallies = [
-        _tally(notifications.filter(status=Status.UNCONFIRMED), "unconfirmed"),
-        _tally(notifications.to_retry(), "open", first=F("error_class")),
-        _tally(notifications.filter(is_silent(at), created_at__gte=at - statistics.WEEK), "silent"),
-        _tally(failed, "cause", first=F("error_class"), second=F("error_code")).order_by("-count")[:CAUSES_AT_MOST],
-        _tally(failed.exclude(template=None), "template", **template).order_by("-count")[:PEOPLE_AT_MOST],
-        often.filter(count__gte=OFTEN).order_by("-count")[:PEOPLE_AT_MOST],
-    ]
-    waiting = _tally(notifications.filter(status__in=statistics.ON_THE_WAY), "waiting")
-    return cast(Iterable[Any], waiting.union(*tallies, all=True))
-
-
-def _tally(rows: NotificationQuerySet, sort: str, **names: Any) -> Any:
-    words = {name: names.get(name, Value("")) for name in ("first", "second", "third")}
-    return rows.order_by().annotate(sort=Value(sort), **words).values("sort", *words).annotate(count=Count("pk"))
-
-
-def _causes(rows: Iterable[Any]) -> list[CodedCause]:
+def _causes(shares: Iterable[Share]) -> list[CodedCause]:
     """The most frequent cause first, and so are its codes."""
-    codes: dict[str, dict[str, int]] = {}
-    for row in rows:
-        codes.setdefault(row["first"], {})[row["second"]] = row["count"]
-    causes = [
-        CodedCause(error_class, sum(counts.values()), sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-        for error_class, counts in codes.items()
-    ]
+    codes: dict[str, list[tuple[str, int]]] = {}
+    for share in shares:
+        codes.setdefault(share.first, []).append((share.second, share.number))
+    causes = [CodedCause(cause, sum(count for _, count in counts), counts) for cause, counts in codes.items()]
     return sorted(causes, key=lambda cause: -cause.count)
+
+
+def _accepted(sender: str) -> str:
+    return f"""
+    SELECT code FROM whatsapp_monitoring_app_whatsappnotification
+    WHERE status = 'sent' AND sender_id {sender} AND created_at >= %(since)s AND created_at < %(until)s
+      AND sent_at < %(until)s AND {ledger.IN_SCOPE}
+    ORDER BY created_at DESC LIMIT %(at_most)s
+    """  # noqa: S608 - our own words
+
+
+# Who was missed how often, and which messages were not heard of, is asked row by row: of the latest only.
+_SHARES = f"""
+WITH failure AS MATERIALIZED (
+  SELECT error_class, error_code, template, sum(count)::integer AS count FROM whatsapp_failure_counts
+  WHERE hour >= %(begin)s AND {ledger.IN_SCOPE} GROUP BY 1, 2, 3
+), lately AS (
+  SELECT latest.user_id FROM unnest(%(offices)s::text[]) AS offices (office), LATERAL (
+    SELECT user_id FROM whatsapp_monitoring_app_whatsappnotification
+    WHERE status = 'failed' AND source_app = office AND created_at >= %(begin)s
+    ORDER BY created_at DESC LIMIT %(lately)s
+  ) latest
+  WHERE user_id IS NOT NULL
+), often AS (
+  SELECT user_id FROM lately GROUP BY 1 HAVING count(*) >= %(often)s ORDER BY count(*) DESC, 1 LIMIT %(people)s
+), accepted AS (
+  SELECT latest.code FROM whatsapp_monitoring_app_whatsappsender sender, LATERAL ({_accepted("= sender.id")}) latest
+  WHERE sender.provider <> ALL (%(without_receipts)s)
+  UNION ALL
+  SELECT code FROM ({_accepted("IS NULL")}) latest
+)
+SELECT state AS sort, error_class AS first, '' AS second, '' AS third, sum(count)::integer AS number
+FROM whatsapp_backlog WHERE {ledger.IN_SCOPE} GROUP BY 1, 2 HAVING sum(count) <> 0
+UNION ALL
+SELECT 'cause', error_class, error_code, '', sum(count)::integer FROM failure GROUP BY 2, 3 HAVING sum(count) <> 0
+UNION ALL
+SELECT 'template', code, label, '', sum(count)::integer
+FROM failure JOIN whatsapp_monitoring_app_whatsapptemplate template ON template.id = failure.template
+GROUP BY 2, 3 HAVING sum(count) <> 0
+UNION ALL
+SELECT 'person', id::text, telephone, trim(first_name || ' ' || last_name), (
+    SELECT count(*) FROM whatsapp_monitoring_app_whatsappnotification
+    WHERE user_id = person.id AND status = 'failed' AND created_at >= %(begin)s AND {ledger.IN_SCOPE})
+FROM accounts_user person WHERE id IN (SELECT user_id FROM often)
+UNION ALL
+SELECT 'silent', (count(*) >= %(at_most)s)::text, '', '', count(*) FILTER (WHERE NOT EXISTS (
+    SELECT FROM whatsapp_monitoring_app_whatsappreceipt WHERE notification_id = accepted.code))
+FROM accepted
+ORDER BY number DESC, first, second
+"""  # noqa: S608 - our own words
+
+
+def _shares(scope: Scope, begin: datetime, at: datetime) -> list[Share]:
+    """The greatest first."""
+    rows = ledger.ask(
+        _SHARES,
+        scope,
+        offices=list(scopes.all_scopes()) if scope.sees_every_office else [scope.office],
+        begin=begin,
+        lately=LATELY,
+        often=OFTEN,
+        people=PEOPLE_AT_MOST,
+        since=at - statistics.WEEK,
+        until=at - SILENCE,
+        at_most=SILENT_AT_MOST,
+        without_receipts=sorted(WITHOUT_RECEIPTS),
+    )
+    return [Share(*row) for row in rows]

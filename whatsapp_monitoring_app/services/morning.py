@@ -11,6 +11,7 @@ from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import Standing, WhatsAppAddressee, WhatsAppAnnouncement, WhatsAppNotification
 from whatsapp_monitoring_app.models.announcements import GAPS
 from whatsapp_monitoring_app.models.notification_queries import is_late, waits_for_template
+from whatsapp_monitoring_app.models.statuses import ON_THE_WAY
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import call_list, statistics
 from whatsapp_monitoring_app.services.call_list import Entry, Person
@@ -93,7 +94,7 @@ def _by_office(scope: Scope, to_call: Collection[Entry], begin: datetime, at: da
 def _under_way(scope: Scope, begin: datetime, at: datetime) -> Mapping[str, Sequence[int]]:
     """By office: how many messages are late, how many on their way, and how many of these wait for a template."""
     late = is_late(at) & Q(created_at__gte=begin)
-    waiting = Q(status__in=statistics.ON_THE_WAY)
+    waiting = Q(status__in=ON_THE_WAY)
     rows = WhatsAppNotification.objects.visible_to(scope).filter(late | waiting).order_by().values_list("source_app")
     counted = rows.annotate(
         late=Count("pk", filter=late),

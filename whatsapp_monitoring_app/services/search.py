@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
+from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, Q
 from django.http import QueryDict
@@ -25,19 +26,20 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSubject,
 )
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet, is_tardy
-from whatsapp_monitoring_app.models.statuses import REACHED
+from whatsapp_monitoring_app.models.statuses import ON_THE_WAY, REACHED
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import morning, statistics
 
 # Words for several statuses at once.
-STATUS_GROUPS = {"waiting": statistics.ON_THE_WAY, "reached": tuple(REACHED)}
+STATUS_GROUPS = {"waiting": tuple(ON_THE_WAY), "reached": tuple(REACHED)}
 # Words for more than a status.
 CONDITIONS = ("to_handle", "overdue", "late", "silent", "tardy")
 # A message that waits for so long is overdue.
 LONG_WAIT = timedelta(hours=1)
 BEGINNINGS: dict[str, Callable[[datetime], datetime]] = {
     "today": statistics.start_of_day,
-    "day": lambda at: at - timedelta(days=1),
+    # From a full hour on: so the dashboard counts them.
+    "day": lambda at: statistics.full_hour(timezone.localtime(at)) - timedelta(days=1),
     "morning": morning.since,
     "week": lambda at: at - statistics.WEEK,
     "month": lambda at: at - timedelta(days=30),
@@ -88,9 +90,7 @@ class Filters:
 
     def write(self) -> str:
         """The query of an address, which `read` understands; always the same for the same filters."""
-        query = QueryDict(mutable=True)
-        query.update(dict(self.chosen()))
-        return query.urlencode()
+        return urlencode(list(self.chosen()))
 
     def without(self, *names: str) -> Self:
         """The same filters, apart from these."""
@@ -239,7 +239,7 @@ def _in_state(found: NotificationQuerySet, status: str, at: datetime) -> Notific
         case "late":
             return found.late(at)
         case "overdue":
-            return found.filter(status__in=statistics.ON_THE_WAY, created_at__lt=at - LONG_WAIT)
+            return found.filter(status__in=ON_THE_WAY, created_at__lt=at - LONG_WAIT)
         case "to_handle":
             return found.to_retry()
         case "tardy":
@@ -249,7 +249,7 @@ def _in_state(found: NotificationQuerySet, status: str, at: datetime) -> Notific
 
 
 def _midnight(text: str) -> datetime:
-    return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min))
+    return statistics.begin_of(date.fromisoformat(text))
 
 
 def _until(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:

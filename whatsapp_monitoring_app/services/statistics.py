@@ -2,22 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from whatsapp_monitoring_app.models import ErrorClass, Status
-from whatsapp_monitoring_app.models.notification_queries import (
-    NotificationQuerySet,
-    delivery_unknown,
-    failed_to_handle,
-)
+from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet, failed_to_handle
+from whatsapp_monitoring_app.scopes import Scope
+from whatsapp_monitoring_app.services import ledger
 
-WEEK = timedelta(days=7)
-ON_THE_WAY = (Status.PENDING, Status.SENDING, Status.RETRY_SCHEDULED)
+HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -49,29 +46,14 @@ class Summary:
 
     @property
     def success_percent(self) -> int | None:
-        """Reached among those whose fate is known; None while none is. Accepted is not reached, nor is it failed."""
-        known = self.reached + self.failed
-        return round(100 * self.reached / known) if known else None
+        """Reached among those whose fate is known. Accepted is not reached, nor is it failed."""
+        return success_percent(self.reached, self.failed)
 
 
-def summary(notifications: NotificationQuerySet) -> Summary:
-    """Count them, in one query."""
-    return Summary(**notifications.order_by().aggregate(**counts()))
-
-
-def counts() -> dict[str, Count]:
-    """The aggregates of which a Summary is made."""
-    return {
-        "total": Count("pk"),
-        "waiting": Count("pk", filter=Q(status__in=ON_THE_WAY)),
-        "unconfirmed": Count("pk", filter=Q(status=Status.UNCONFIRMED)),
-        "accepted": Count("pk", filter=Q(status=Status.SENT) & ~delivery_unknown()),
-        "unknown": Count("pk", filter=delivery_unknown()),
-        "delivered": Count("pk", filter=Q(status=Status.DELIVERED)),
-        "read": Count("pk", filter=Q(status=Status.READ)),
-        "failed": Count("pk", filter=Q(status=Status.FAILED)),
-        "to_handle": Count("pk", filter=failed_to_handle()),
-    }
+def success_percent(reached: int, failed: int) -> int | None:
+    """The share that was reached among those whose fate is known; None while none is."""
+    known = reached + failed
+    return round(100 * reached / known) if known else None
 
 
 @dataclass(frozen=True)
@@ -83,11 +65,11 @@ class Home:
     to_handle: int
 
 
-def home(notifications: NotificationQuerySet, at: datetime) -> Home:
-    """The last seven days, today included, and everything that waits for a person; in two queries."""
+def home(scope: Scope, at: datetime) -> Home:
+    """The last seven days, today included, and everything that waits for a person."""
     begin = start_of_day(at) - timedelta(days=6)
-    week = summary(notifications.filter(created_at__gte=begin))
-    return Home(begin.date(), week.success_percent, notifications.to_retry().count())
+    percent = success_percent(*ledger.fates(scope, begin))
+    return Home(begin.date(), percent, ledger.to_handle(scope))
 
 
 @dataclass(frozen=True)
@@ -120,4 +102,24 @@ def distinct(notifications: NotificationQuerySet, column: str) -> Iterable[str]:
 
 def start_of_day(at: datetime) -> datetime:
     """Midnight before `at`, in the current time zone."""
-    return timezone.localtime(at).replace(hour=0, minute=0, second=0, microsecond=0)
+    return begin_of(timezone.localtime(at).date())
+
+
+def begin_of(day: date) -> datetime:
+    """When this day begins in the current time zone.
+
+    Messages are counted by the hours of UTC: where the clock is not whole hours from it, the first that begins.
+    """
+    midnight = timezone.make_aware(datetime.combine(day, time.min))
+    return midnight + -_since_full_hour(midnight) % HOUR
+
+
+def full_hour(at: datetime) -> datetime:
+    """The last full hour of UTC, in the time zone of `at`."""
+    return at - _since_full_hour(at)
+
+
+def _since_full_hour(at: datetime) -> timedelta:
+    """How long ago the last full hour of UTC began, without leaving the years that there are."""
+    on_the_wall = timedelta(minutes=at.minute, seconds=at.second, microseconds=at.microsecond)
+    return (on_the_wall - (at.utcoffset() or timedelta())) % HOUR

@@ -1,18 +1,17 @@
 """How the messages of a period fared: the figures, their course over time, by type and by office."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Literal
 
-from django.db.models import Aggregate, Count, DateTimeField, DurationField, F, Q, TextField, Value
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Collate, Extract, Trunc
 from django.utils import timezone
 
 from whatsapp_monitoring_app import scopes
-from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet, due_at, is_prompt, is_tardy
-from whatsapp_monitoring_app.services import search, statistics
+from whatsapp_monitoring_app.models.notification_queries import PROMPT
+from whatsapp_monitoring_app.scopes import Scope
+from whatsapp_monitoring_app.services import durations, ledger, search, statistics
+from whatsapp_monitoring_app.services.durations import Spread, Times
 from whatsapp_monitoring_app.services.statistics import Summary
 
 # Types and categories come from callers: the dashboard shows the most frequent ones.
@@ -24,7 +23,7 @@ STEPS: Mapping[Unit, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(
 
 @dataclass(frozen=True)
 class Period:
-    """From `begin` until now (`end`), by the reader's clock; `shift` earlier was the period to compare with.
+    """From a full hour (`begin`) until now (`end`), by the reader's clock; `shift` earlier was the one before.
 
     `filters` show the same messages in the list.
     """
@@ -41,6 +40,13 @@ class Period:
         """When each hour or day of it begins, without a zone: what the clock on the reader's wall says."""
         first, last = (_floor(moment, self.unit) for moment in (self.begin, self.end))
         return [first + number * STEPS[self.unit] for number in range((last - first) // STEPS[self.unit] + 1)]
+
+    @property
+    def span(self) -> ledger.Span:
+        """What is counted of it, and before it: the same hours, the one that has begun included."""
+        next_hour = statistics.full_hour(self.end) + STEPS["hour"]
+        until = min(self.begin, next_hour - self.shift)
+        return ledger.Span(self.begin, self.begin - self.shift, until, self.unit, late=self.end - PROMPT)
 
 
 def _floor(moment: datetime, unit: Unit) -> datetime:
@@ -65,7 +71,7 @@ def _today(now: datetime) -> Period:
 
 
 def _last_day(now: datetime) -> Period:
-    begin, filters = now - timedelta(days=1), search.Filters(period="day")
+    begin, filters = search.BEGINNINGS["day"](now), search.Filters(period="day")
     return Period("day", begin, now, timedelta(days=1), "hour", filters)
 
 
@@ -84,28 +90,12 @@ def period(name: str, at: datetime) -> Period:
     return PERIODS.get(name, PERIODS[DEFAULT_PERIOD])(timezone.localtime(at))
 
 
-class PercentileCont(Aggregate):
-    """The value below which this fraction of the others lie; rows without a value do not count."""
-
-    function = "PERCENTILE_CONT"
-    template = "%(function)s(%(fraction)s) WITHIN GROUP (ORDER BY %(expressions)s)"
-    allow_distinct = False
-
-    def __init__(self, expression: Combinable, fraction: float, filter: Q | None = None) -> None:
-        super().__init__(expression, fraction=fraction, filter=filter, output_field=DurationField())
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How long something took for half of the messages at most, and for 95 of 100; None where there was none."""
-
-    half: timedelta | None
-    most: timedelta | None
+NO_SPREAD = Spread(None, None)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What became of some messages, and how long it took since they were due.
+    """What became of some messages, and how long it took since they were due (by what was measured).
 
     `prompt` of them were attempted within ten seconds, `tardy` ones were not.
     """
@@ -113,9 +103,22 @@ class Figures:
     counts: Summary
     prompt: int
     tardy: int
-    tried: Spread
-    accepted: Spread
-    delivered: Spread
+    times: Mapping[str, Times] = field(default_factory=dict)
+
+    @property
+    def tried(self) -> Spread:
+        return self._spread("tried")
+
+    @property
+    def accepted(self) -> Spread:
+        return self._spread("accepted")
+
+    @property
+    def delivered(self) -> Spread:
+        return self._spread("delivered")
+
+    def _spread(self, measure: str) -> Spread:
+        return self.times[measure].spread if measure in self.times else NO_SPREAD
 
     @property
     def prompt_percent(self) -> int | None:
@@ -124,7 +127,7 @@ class Figures:
         return 100 * self.prompt // due if due else None
 
 
-NOTHING = Figures(Summary(*[0] * 9), 0, 0, *[Spread(None, None)] * 3)
+NOTHING = Figures(Summary(*[0] * 9), 0, 0)
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Office:
-    scope: scopes.Scope
+    scope: Scope
     figures: Figures
 
 
@@ -193,115 +196,54 @@ class Trend:
         return None if now is None or then is None else now - then
 
 
-def of(notifications: NotificationQuerySet, period: Period, *, with_offices: bool) -> Trend:
-    """How these notifications fared, in one query. Those who see one office need no comparison of offices."""
-    found: dict[str, dict[tuple[str, str], Figures]] = {}
-    for row in _tallies(notifications, period, with_offices):
-        found.setdefault(row["sort"], {})[row["first"], row["second"]] = _figures(row)
-    before = {datetime.fromisoformat(first): figures for (first, _), figures in found.get("before", {}).items()}
+def of(scope: Scope, period: Period) -> Trend:
+    """How the messages fared that this office sees. Who sees one office needs no comparison of offices."""
+    cells, times = ledger.cells(scope, period.span), durations.since(scope, period.begin, period.unit)
+    now = {cell.name: _figures(cell, times) for cell in cells if cell.is_now and not cell.weekday}
+    before = {cell.name: _summary(cell) for cell in cells if not cell.is_now}
     return Trend(
         period,
-        whole=found["whole"]["", ""],
-        before=_sum(figures.counts for figures in before.values()),
-        points=_points(period, found.get("point", {}), before),
-        kinds=_kinds(found.get("kind", {})),
-        offices=_offices(found.get("office", {})),
-        clock=_clock(found.get("clock", {})),
+        whole=now.get((), NOTHING),
+        before=before.get((), NOTHING.counts),
+        points=_points(period, now, before),
+        kinds=_kinds(now),
+        offices=_offices(now) if scope.sees_every_office else [],
+        clock=_clock(
+            {(cell.hour, cell.weekday): cell.total for cell in cells if cell.weekday and cell.hour is not None}
+        ),
     )
 
 
-def _tallies(notifications: NotificationQuerySet, period: Period, with_offices: bool) -> Iterable[Any]:
-    now = notifications.filter(created_at__gte=period.begin)
-    then = notifications.filter(created_at__gte=period.begin - period.shift, created_at__lt=period.end - period.shift)
-    text = Cast(Trunc("created_at", period.unit, output_field=DateTimeField()), TextField())
-    moment = Collate(text, "C")  # sorted by its bytes, which is faster
-    tallies = [
-        _tally(now, period, "point", moment, times=_TIMES),
-        _tally(then, period, "before", moment),
-        _tally(now, period, "kind", F("message_type"), F("category")),
-    ]
-    if period.unit == "day":
-        tallies.append(_tally(now, period, "clock", _part("iso_week_day"), _part("hour")))
-    if with_offices:
-        tallies.append(_tally(now, period, "office", F("source_app"), times=_TIMES))
-    # First, for the database takes the columns' types from it.
-    whole = _tally(now, period, "whole", Value(""), times=_TIMES)
-    return cast(Iterable[Any], whole.union(*tallies, all=True))
+def _figures(cell: ledger.Cell, times: Mapping[ledger.Name, Mapping[str, Times]]) -> Figures:
+    return Figures(_summary(cell), cell.prompt, cell.tardy, times.get(cell.name, {}))
 
 
-def _part(name: str) -> Cast:
-    """A part of the moment at which a message was created, by the reader's clock."""
-    return Cast(Extract("created_at", name), TextField())
+def _summary(cell: ledger.Cell) -> Summary:
+    return Summary(*(getattr(cell, each.name) for each in fields(Summary)))
 
 
-def _tally(
-    rows: NotificationQuerySet,
-    period: Period,
-    sort: str,
-    first: Any,
-    second: Any = Value(""),  # noqa: B008 - never changed
-    times: Mapping[str, Any] | None = None,
-) -> Any:
-    names = rows.order_by().annotate(sort=Value(sort), first=first, second=second).values("sort", "first", "second")
-    return names.annotate(
-        **statistics.counts(),
-        prompt=Count("pk", filter=is_prompt()),
-        tardy=Count("pk", filter=is_tardy(period.end)),
-        **(times or _NO_TIMES),
-    )
-
-
-def _spread(name: str, moment: str, filter: Q | None = None) -> dict[str, Any]:
-    since = F(moment) - due_at()
-    return {f"{name}_half": PercentileCont(since, 0.5, filter), f"{name}_most": PercentileCont(since, 0.95, filter)}
-
-
-_TIMES: dict[str, Any] = {
-    **_spread("tried", "first_attempt_at"),
-    **_spread("accepted", "sent_at"),
-    # When somebody noted that it had arrived says nothing of when it did.
-    **_spread("delivered", "delivered_at", Q(settled_by=None)),
-}
-_NO_TIMES: dict[str, Any] = dict.fromkeys(_TIMES, Cast(Value(None), DurationField()))
-
-
-def _figures(row: Mapping[str, Any]) -> Figures:
-    return Figures(
-        Summary(**{name: row[name] for name in statistics.counts()}),
-        row["prompt"],
-        row["tardy"],
-        *(Spread(row[f"{name}_half"], row[f"{name}_most"]) for name in ("tried", "accepted", "delivered")),
-    )
-
-
-def _sum(counts: Iterable[Summary]) -> Summary:
-    each = [tuple(vars(count).values()) for count in counts]
-    return Summary(*(sum(column) for column in zip(*each, strict=True))) if each else NOTHING.counts
-
-
-def _points(
-    period: Period, found: Mapping[tuple[str, str], Figures], before: Mapping[datetime, Figures]
-) -> list[Point]:
+def _points(period: Period, now: Mapping[ledger.Name, Figures], before: Mapping[ledger.Name, Summary]) -> list[Point]:
     """One for each hour or day, those in which nothing happened too."""
+    # The 24 hours before begin where these end: the last hour is compared with the first.
+    earlier = {name: figures.counts for name, figures in now.items()} | dict(before)
     return [
         Point(
             moment,
-            found.get((str(moment), ""), NOTHING),
-            before.get(moment - period.shift, NOTHING).counts.success_percent,
+            now.get((moment,), NOTHING),
+            earlier.get((moment - period.shift,), NOTHING.counts).success_percent,
         )
         for moment in period.moments
     ]
 
 
-def _kinds(found: Mapping[tuple[str, str], Figures]) -> list[Kind]:
-    kinds = [Kind(*names, figures) for names, figures in found.items()]
+def _kinds(now: Mapping[ledger.Name, Figures]) -> list[Kind]:
+    kinds = [Kind(*name, figures) for name, figures in now.items() if len(name) == 2]
     kinds.sort(key=lambda kind: (-kind.figures.counts.total, kind.message_type, kind.category))
     return kinds[:KINDS_AT_MOST]
 
 
-def _clock(found: Mapping[tuple[str, str], Figures]) -> list[Hour]:
+def _clock(counts: Mapping[tuple[int, int], int]) -> list[Hour]:
     """From the first to the last hour in which anything happened."""
-    counts = {(int(hour), int(weekday)): figures.counts.total for (weekday, hour), figures in found.items()}
     if not counts:
         return []
     most = max(counts.values())
@@ -313,8 +255,6 @@ def _cell(count: int, most: int) -> Cell:
     return Cell(count, -(-4 * count // most))
 
 
-def _offices(found: Mapping[tuple[str, str], Figures]) -> list[Office]:
+def _offices(now: Mapping[ledger.Name, Figures]) -> list[Office]:
     """The installed offices that have sent anything, in their usual order."""
-    return [
-        Office(scope, found[scope.office, ""]) for scope in scopes.all_scopes().values() if (scope.office, "") in found
-    ]
+    return [Office(scope, now[scope.office,]) for scope in scopes.all_scopes().values() if (scope.office,) in now]

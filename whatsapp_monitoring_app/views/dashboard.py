@@ -31,8 +31,8 @@ class DashboardView(ScopedMixin):
             now=now,
             period=period,
             periods=PERIODS,
-            trend=trends.of(visible, period, with_offices=self.office.sees_every_office),
-            failures=failures.of(visible, period.begin, now),
+            trend=trends.of(self.office, period),
+            failures=failures.of(self.office, period.begin, now),
             to_handle=statistics.to_handle(visible, now).select_related("user")[:TO_HANDLE],
             recent=visible.select_related("user")[:RECENT],
         )

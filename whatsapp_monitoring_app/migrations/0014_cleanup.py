@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("whatsapp_monitoring_app", "0012_webhook_lease"),
+        ("whatsapp_monitoring_app", "0013_webhook_lease"),
     ]
 
     operations = [

@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
     # CONCURRENTLY does not run in a transaction.
     atomic = False
     dependencies = [
-        ("whatsapp_monitoring_app", "0008_monitoring_screens"),
+        ("whatsapp_monitoring_app", "0010_statistics_filled"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
     operations = [
