@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 
 import phonenumbers
 from django.utils.translation import gettext as _
-from phonenumbers import timezone
+from phonenumbers import timezone, tzdata
 
 # The zone of the people whose number names none.
 COMPANY_TIME_ZONE = "Africa/Bamako"
@@ -36,6 +36,8 @@ def to_e164(text: str, country: str | None = None) -> str:
 
     `country` (ISO 3166, "ML") is the plan for numbers without a country code. Raises InvalidTelephone.
     """
+    if _is_plain_mobile(text):
+        return text
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException as error:
@@ -43,6 +45,38 @@ def to_e164(text: str, country: str | None = None) -> str:
     if not phonenumbers.is_valid_number(number):
         raise InvalidTelephone(text)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _is_plain_mobile(text: str) -> bool:
+    """Whether this is already the E.164 of a mobile number, as most are: the library takes long."""
+    pattern = _plain_mobiles(text[:4])
+    return pattern is not None and pattern.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=2048)
+def _plain_mobiles(beginning: str) -> re.Pattern[str] | None:
+    """What the mobile numbers that begin so (the plus and three digits) look like, by the library's own number plan.
+
+    None where a number's beginning does not tell its country, which the library then finds out.
+    """
+    code = _calling_code(beginning)
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code or 0), ())
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(regions[0]) if len(regions) == 1 else None
+    if plan is None or plan.mobile is None or plan.general_desc is None:
+        return None
+    every, mobile = plan.general_desc, plan.mobile
+    lengths = "|".join(rf"\d{{{length}}}" for length in mobile.possible_length or every.possible_length)
+    # What is dialled before a number inside its country is no part of it.
+    dialled = plan.national_prefix_for_parsing or "0"
+    is_possible = rf"(?!0|{dialled})(?=(?:{lengths})\Z)(?=(?:{every.national_number_pattern})\Z)"
+    return re.compile(rf"\+{code}{is_possible}(?:{mobile.national_number_pattern})", re.ASCII)
+
+
+@lru_cache(maxsize=2048)
+def _calling_code(beginning: str) -> str:
+    """The country's calling code with which an E.164 number begins, or ""."""
+    codes = (beginning[1:end] for end in (2, 3, 4)) if re.fullmatch(r"\+[0-9]{3}", beginning) else ()
+    return next((code for code in codes if int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE), "")
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -78,15 +112,30 @@ def without_number(text: str, e164: str) -> str:
 @lru_cache(maxsize=REMEMBERED)
 def home_zone(e164: str) -> str:
     """The time zone where the number is at home, or "" when it may be of several, or of none."""
-    zones = timezone.time_zones_for_number(phonenumbers.parse(e164))
+    zones = _zones_of_country(_calling_code(e164[:4])) or _zones_of_number(e164)
     only = zones[0] if len(zones) == 1 else ""
-    return only if only in _installed_zones() else ""
+    return only if only in _known_zones() else ""
 
 
 @cache
-def _installed_zones() -> set[str]:
-    # Read from hundreds of files.
-    return zoneinfo.available_timezones()
+def _known_zones() -> frozenset[str]:
+    # Asked of the system, they are hundreds of files.
+    return frozenset(zoneinfo.available_timezones())
+
+
+@cache
+def _zones_of_country(calling_code: str) -> tuple[str, ...]:
+    """The one time zone of all numbers with this calling code, or nothing where there are several."""
+    zones = {
+        zones for prefix, zones in tzdata.TIMEZONE_DATA.items() if calling_code and prefix.startswith(calling_code)
+    }
+    only = zones.pop() if len(zones) == 1 else ()
+    return only if len(only) == 1 else ()
+
+
+@lru_cache(maxsize=4096)
+def _zones_of_number(e164: str) -> tuple[str, ...]:
+    return tuple(timezone.time_zones_for_number(phonenumbers.parse(e164)))
 
 
 def time_zone_of(e164: str) -> str:

@@ -25,6 +25,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppAnnouncement,
     WhatsAppAttempt,
     WhatsAppAuditEntry,
+    WhatsAppBulk,
     WhatsAppCauseMark,
     WhatsAppErrorCode,
     WhatsAppExport,
@@ -129,6 +130,19 @@ def retry_batch(office: str, notifications: Sequence[WhatsAppNotification] = (),
         [WhatsAppRetryItem(batch=batch, notification=notification) for notification in notifications]
     )
     return batch
+
+
+def bulk(office: str, **fields: Any) -> WhatsAppBulk:
+    """One text for many of this office; nothing is written yet."""
+    values: dict[str, Any] = {
+        "source_app": office,
+        "message_content": "Fermeture exceptionnelle samedi",
+        "message_type": "notification",
+        "category": "general",
+        "user_ids": [],
+        "created_at": timezone.now(),
+    }
+    return WhatsAppBulk.objects.create(**{**values, **fields})
 
 
 def alert(office: str = "", kind: AlertKind = AlertKind.QUEUE_AGE, **fields: Any) -> WhatsAppAlert:

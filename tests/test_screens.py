@@ -34,6 +34,7 @@ MONITORING = (
     "whatsapp_morning",
     "whatsapp_proof",
     "whatsapp_announcements",
+    "whatsapp_bulks",
     "whatsapp_export_create",
     "whatsapp_exports",
     "whatsapp_alerts",

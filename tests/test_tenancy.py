@@ -114,6 +114,8 @@ METHODS = {
     "whatsapp_announcement": {"get"},
     "whatsapp_announcement_complete": {"post"},
     "whatsapp_announcement_retry": {"post"},
+    "whatsapp_bulks": {"get"},
+    "whatsapp_bulk": {"get"},
     "whatsapp_export_create": {"get", "post"},
     "whatsapp_exports": {"get"},
     "whatsapp_export": {"get"},
@@ -302,6 +304,7 @@ def values(notifications: dict[str, WhatsAppNotification], media: Path) -> dict[
         "announced": announced,
         "exported": {office: rows.export(office).pk for office in OFFICES},
         "batches": {office: rows.retry_batch(office, [notifications[office]]).pk for office in OFFICES},
+        "bulks": {office: rows.bulk(office, message_content=f"bulk-{secret_of(office)}").pk for office in OFFICES},
         "lot_told": rows.announcement("agent_mali", subject=lot.subject).pk,
         "error": WhatsAppErrorCode.objects.get(provider="cloud_api", code="131026").pk,
         "opt_out": WhatsAppOptOut.objects.create(
@@ -319,6 +322,7 @@ def address(screen: Screen, values: dict[str, Any], notification: WhatsAppNotifi
         **dict.fromkeys([name for name in METHODS if name.startswith("client_import_")], values["import"]),
         "client_import": values["import"],
         "lot_told": values["lot_told"],
+        "whatsapp_bulk": values["bulks"][screen.office],
         "whatsapp_cancel": values["waiting"][screen.office],
         "whatsapp_confirm_arrival": values["doubtful"][screen.office],
         "whatsapp_give_up": values["doubtful"][screen.office],
@@ -366,7 +370,7 @@ def test_every_address_is_known():
     assert {screen.name for screen in SCREENS if screen.office == "admin_mali"} == {
         screen.name for screen in SCREENS if screen.office == "admin_chine"
     }
-    assert len(SCREENS) == 267
+    assert len(SCREENS) == 275
 
 
 @EVERY_SCREEN

@@ -22,6 +22,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from accounts.models import User
+from whatsapp_monitoring_app.bells import Bell
 from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppRetryBatch
 from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.scopes import Scope
@@ -240,7 +241,7 @@ def queue_for(priority: int, *, is_first: bool = True) -> str:
     return "whatsapp" if priority == 3 else "whatsapp_bulk"
 
 
-@shared_task(bind=True)
+@shared_task(bind=True, base=Bell)
 def send_whatsapp_notification_async(self: Any, code: str) -> str:
     """Send one notification, if it is due and nobody else is at it; its status afterwards."""
     queue = _queue_of(self.request)
@@ -252,7 +253,7 @@ def send_whatsapp_notification_async(self: Any, code: str) -> str:
     return status
 
 
-@shared_task(bind=True)
+@shared_task(bind=True, base=Bell)
 def send_whatsapp_notifications_together(self: Any, codes: list[str]) -> str | int:
     """Send those of these notifications that are due and that nobody else is at, many at a time; how many."""
     queue = _queue_of(self.request)

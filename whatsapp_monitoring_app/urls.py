@@ -10,6 +10,7 @@ from whatsapp_monitoring_app.views import (
     alerts,
     announcements,
     audit,
+    bulks,
     calls,
     causes,
     changes,
@@ -66,6 +67,7 @@ def details_urls(
     return [
         *call_urls(scope, user_relations),
         *announcement_urls(scope),
+        *bulk_urls(scope),
         *alert_urls(scope),
         *export_urls(scope),
         *batch_urls(scope),
@@ -141,6 +143,14 @@ def announcement_urls(scope: Scope) -> list[URLPattern]:
             announcements.RetryFailedView.as_view(scope=scope),
             name="whatsapp_announcement_retry",
         ),
+    ]
+
+
+def bulk_urls(scope: Scope) -> list[URLPattern]:
+    """The screens of what was written to many at once, under `whatsapp/bulks/`; `details_urls` has them."""
+    return [
+        path("whatsapp/bulks/", bulks.BulkListView.as_view(scope=scope), name="whatsapp_bulks"),
+        path("whatsapp/bulks/<uuid:code>/", bulks.BulkView.as_view(scope=scope), name="whatsapp_bulk"),
     ]
 
 

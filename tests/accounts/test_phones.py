@@ -1,3 +1,6 @@
+from random import Random
+
+import phonenumbers
 import pytest
 
 from accounts import phones
@@ -114,3 +117,25 @@ def test_a_telephone_field_may_be_left_empty_when_it_is_not_required():
 )
 def test_a_masked_number_shows_its_country_and_its_end(number: str, shown: str):
     assert phones.masked(number) == shown
+
+
+@pytest.mark.parametrize("code", [1, 7, 33, 39, 44, 86, 221, 223, 225, 227])
+def test_what_is_taken_for_a_mobile_number_at_a_glance_is_one_to_the_library_too(code: int):
+    random = Random(code)
+    for _ in range(300):
+        digits = "".join(random.choices("0123456789", k=random.choice([7, 8, 9, 10, 11])))
+        text = f"+{code}{digits}"
+        if phones._is_plain_mobile(text):
+            number = phonenumbers.parse(text)
+            assert phonenumbers.is_valid_number(number)
+            assert phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) == text
+
+
+@pytest.mark.parametrize("number", ["+22376123456", "+8613800138000"])
+def test_the_numbers_of_our_clients_are_known_at_a_glance(number: str):
+    assert phones._is_plain_mobile(number)
+
+
+@pytest.mark.parametrize("text", ["", "+", "+223", "76123456", "+999123456", "+２２３76123456", "+2237612345６"])
+def test_nothing_else_is_taken_for_one(text: str):
+    assert not phones._is_plain_mobile(text)

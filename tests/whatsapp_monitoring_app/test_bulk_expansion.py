@@ -255,6 +255,55 @@ def test_a_chunk_takes_as_many_queries_for_many_as_for_one(make_user: Callable[.
     assert counts[0] == counts[1]
 
 
+@pytest.mark.usefixtures("by_twos")
+def test_what_is_written_is_counted_with_each_chunk_and_not_again_by_the_next_run(make_user: Callable[..., User]):
+    users = [*people(make_user, 3), unreachable(make_user), *people(make_user, 3)]
+    bulk, counts = bulk_for(users), []
+
+    def count_then_die(_first: object) -> None:
+        bulk.refresh_from_db()
+        counts.append((bulk.written_count, bulk.refused_count))
+        if len(counts) == 2:
+            raise Died
+
+    with pytest.raises(Died):
+        expand(bulk, ring=count_then_die)
+    assert counts == [(2, 0), (3, 1)]
+    assert (bulk.people_count, bulk.handled_count) == (7, 4)
+
+    expand(bulk, AFTER_THE_LEASE)
+    assert (bulk.written_count, bulk.refused_count, bulk.handled_count) == (6, 1, 7)
+
+
+def test_the_notifications_of_a_bulk_message_are_found_from_it(make_user: Callable[..., User]):
+    bulk, _other = bulk_for(people(make_user, 3)), expand(bulk_for(people(make_user, 2)))
+    expand(bulk)
+    assert bulk.notifications.count() == 3
+    assert WhatsAppNotification.objects.filter(bulk=None).count() == 0
+
+
+@pytest.mark.usefixtures("by_twos")
+def test_people_are_read_a_chunk_at_a_time(make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch):
+    sizes, post_all = [], outbox.post_all
+
+    def note_the_size(drafts: Any, at: Any) -> outbox.Posted:
+        sizes.append(len(drafts))
+        return post_all(drafts, at)
+
+    monkeypatch.setattr(outbox, "post_all", note_the_size)
+    expand(bulk_for(people(make_user, 7)))
+    assert sizes == [2, 2, 2, 1]
+
+
+def test_several_hundred_people_are_told_by_few_statements(make_user: Callable[..., User]):
+    bulk = bulk_for(
+        User.objects.bulk_create(User(telephone=f"+2237{number:07}", password="!") for number in range(600))
+    )
+    with CaptureQueriesContext(connection) as queries:
+        assert len(expand(bulk)) == 600
+    assert len(queries) < 25
+
+
 @pytest.fixture
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """For what a worker is rung, and by which queue, while the broker is there."""

@@ -1,5 +1,6 @@
 """Many messages taken in at once: each as if it came alone."""
 
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -11,7 +12,8 @@ from accounts.models import User
 from tests.whatsapp_monitoring_app.crowds import TEXT, people
 from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, at_once
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppOptOut
-from whatsapp_monitoring_app.services import outbox
+from whatsapp_monitoring_app.models.plain_texts import PlainText
+from whatsapp_monitoring_app.services import outbox, writing
 from whatsapp_monitoring_app.services.drafts import Draft
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +74,48 @@ def test_what_is_refused_of_one_message_is_refused_of_many(fields: dict[str, Any
 
     assert refusals == {"bad": str(refusal.value)}
     assert [row.idempotency_key for row in new] == ["good"]
+
+
+def test_what_a_plain_text_does_not_name_has_a_default_in_the_database():
+    left_out = [
+        field
+        for field in WhatsAppNotification._meta.concrete_fields
+        if field.attname not in {column.attname for column in PlainText._meta.concrete_fields}
+    ]
+    assert [field.name for field in left_out if not field.null and not field.has_db_default()] == []
+    assert {column.attname for column in PlainText._meta.concrete_fields} <= {
+        field.attname for field in WhatsAppNotification._meta.concrete_fields
+    }
+
+
+def test_a_row_made_quickly_is_as_the_constructor_makes_it():
+    given = {"code": uuid.uuid4(), "source_app": "agent_mali", "phone_number": NUMBER, "created_at": NOW}
+    quick, slow = writing.row(given), WhatsAppNotification(**given)
+    names = [field.attname for field in WhatsAppNotification._meta.concrete_fields]
+
+    assert [getattr(quick, name) for name in names] == [getattr(slow, name) for name in names]
+    assert quick == slow
+    assert quick._state.adding
+    assert writing.row(given).context_data is not quick.context_data
+
+
+def test_of_several_drafts_with_one_key_the_first_is_written():
+    twice = [letter("once", phone_number=NUMBER, title=title) for title in ("first", "second")]
+    new, _ = outbox.post_all([*twice, letter("other", phone_number=NUMBER)], NOW)
+
+    assert [(row.idempotency_key, row.title) for row in new] == [("once", "first"), ("other", "")]
+    assert WhatsAppNotification.objects.count() == 2
+
+
+def test_plain_texts_and_others_are_posted_together():
+    drafts = [letter("plain", phone_number=NUMBER), letter("about", phone_number=NUMBER, subject="colis:1")]
+    new, _ = outbox.post_all(drafts, NOW)
+
+    assert {row.idempotency_key for row in new} == {"plain", "about"}
+    assert dict(WhatsAppNotification.objects.values_list("idempotency_key", "subject")) == {
+        "plain": "",
+        "about": "colis:1",
+    }
 
 
 def test_who_refuses_messages_gets_the_essential_ones_among_many():

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """A worker takes many payloads at once, and others leave them alone meanwhile. No row is rewritten."""
 
-    dependencies = [("whatsapp_monitoring_app", "0011_lean_indexes")]
+    dependencies = [("whatsapp_monitoring_app", "0012_bulk_progress")]
 
     operations = [
         migrations.AddField(

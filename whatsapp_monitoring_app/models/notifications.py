@@ -60,21 +60,31 @@ class WhatsAppNotification(models.Model):
     priority = models.PositiveSmallIntegerField(
         _("priority"), default=3, help_text=_("1 is the most urgent, 5 the least.")
     )
-    subject = models.CharField(_("subject"), max_length=120, blank=True, help_text=_("For example colis:TS1A2B3C4D."))
-    context_data = models.JSONField(_("context"), default=dict, blank=True)
-    is_secret = models.BooleanField(_("carries a secret"), default=False)
+    subject = models.CharField(
+        _("subject"),
+        max_length=120,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("For example colis:TS1A2B3C4D."),
+    )
+    context_data = models.JSONField(_("context"), default=dict, db_default={}, blank=True)
+    is_secret = models.BooleanField(_("carries a secret"), default=False, db_default=False)
     fact_rank = models.PositiveSmallIntegerField(
         _("rank"),
         default=0,
+        db_default=0,
         help_text=_("A higher rank about the same subject replaces what still waits; 0: nothing."),
     )
     idempotency_key = models.CharField(_("idempotency key"), max_length=200, null=True, blank=True)  # noqa: DJ001 - unique when given
 
     status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.PENDING)
-    attempt_count = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    attempt_count = models.PositiveSmallIntegerField(_("attempts"), default=0, db_default=0)
     max_attempts = models.PositiveSmallIntegerField(_("attempts at most"), default=5)
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
-    next_trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.AUTO, editable=False)
+    next_trigger = models.CharField(
+        max_length=10, choices=Trigger, default=Trigger.AUTO, db_default=Trigger.AUTO, editable=False
+    )
     next_actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -111,10 +121,25 @@ class WhatsAppNotification(models.Model):
         verbose_name=_("sender"),
     )
     provider_message_id = models.CharField(_("provider's id"), max_length=200, null=True, blank=True)  # noqa: DJ001 - unique when known
-    wa_id = models.CharField(_("WhatsApp id"), max_length=40, blank=True)
-    error_code = models.CharField(_("error code"), max_length=40, blank=True)
-    error_class = models.CharField(_("cause"), max_length=30, choices=ErrorClass, blank=True)
-    error_message = models.TextField(_("error"), blank=True)
+    wa_id = models.CharField(_("WhatsApp id"), max_length=40, blank=True, default="", db_default="")
+    error_code = models.CharField(_("error code"), max_length=40, blank=True, default="", db_default="")
+    error_class = models.CharField(
+        _("cause"), max_length=30, choices=ErrorClass, blank=True, default="", db_default=""
+    )
+    error_message = models.TextField(_("error"), blank=True, default="", db_default="")
+
+    bulk = models.ForeignKey(
+        "WhatsAppBulk",
+        # No constraint: it would be asked of each of a hundred thousand rows, and nothing follows from a message to
+        # its bulk message, which may be gone before it.
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        editable=False,
+        related_name="notifications",
+        db_index=False,
+        verbose_name=_("bulk message"),
+    )
 
     created_at = models.DateTimeField(_("created"))
     held_until = models.DateTimeField(
@@ -270,6 +295,8 @@ class WhatsAppNotification(models.Model):
                 fields=["wa_id"],
                 condition=~Q(wa_id="") & ~Q(phone_number=Concat(models.Value("+"), "wa_id")),
             ),
+            # How far a bulk message is: most messages belong to none.
+            models.Index(name="notification_by_bulk", fields=["bulk", "status"], condition=Q(bulk__isnull=False)),
             # The daily limit of a sender.
             models.Index(
                 name="notification_by_sender", fields=["sender", "sent_at"], condition=Q(sent_at__isnull=False)

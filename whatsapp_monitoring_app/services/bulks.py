@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, ProgrammingError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,7 +17,7 @@ from whatsapp_monitoring_app.services.drafts import Draft
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 500  # people per transaction
+CHUNK = 1000  # people per transaction
 # So many are rung for as soon as they are written, so that the senders have something to do; the sweep rings for the
 # others as fast as they can be sent.
 RUNG_AT_ONCE = 500
@@ -40,6 +40,7 @@ def create(draft: Draft, users: Iterable[User], at: datetime, created_by: User |
     """Write the bulk message in the caller's transaction. Raises what outbox.post raises, and then writes nothing."""
     drafts.check(draft)
     sayings.check(draft)
+    user_ids = list(dict.fromkeys(user.pk for user in users))
     return WhatsAppBulk.objects.create(
         source_app=draft.source_app,
         message_content=draft.message_content,
@@ -47,7 +48,8 @@ def create(draft: Draft, users: Iterable[User], at: datetime, created_by: User |
         category=draft.category,
         title=draft.title,
         priority=draft.priority,
-        user_ids=list(dict.fromkeys(user.pk for user in users)),
+        user_ids=user_ids,
+        people_count=len(user_ids),
         created_by=created_by,
         created_at=at,
     )
@@ -100,6 +102,12 @@ def _save(bulk: WhatsAppBulk, **changes: object) -> None:
         raise Taken
 
 
+def _lock(bulk: WhatsAppBulk) -> None:
+    """Let no other run begin before the transaction is over. Raises Taken."""
+    if not WhatsAppBulk.objects.filter(pk=bulk.pk, claimed_until=bulk.claimed_until).select_for_update().exists():
+        raise Taken
+
+
 def _tell(bulk: WhatsAppBulk, user_ids: list[int], now: Clock) -> list[WhatsAppNotification]:
     """Write the notifications of these people; those that are new. Somebody who breaks a chunk is put aside."""
     try:
@@ -119,14 +127,22 @@ def _write(bulk: WhatsAppBulk, user_ids: list[int], at: datetime) -> list[WhatsA
     claimed_until = at + LEASE
     with transaction.atomic():
         # First, because the row's lock lets no other run begin before this chunk is written.
-        _save(bulk, claimed_until=claimed_until)
-        people = User.objects.in_bulk(user_ids)
+        _lock(bulk)
+        people = _people(user_ids)
         drafts = {user_id: _draft(bulk, people.get(user_id), user_id) for user_id in user_ids}
         new, refusals = outbox.post_all(list(drafts.values()), at)
+        # In the same transaction as the rows: a run that goes on after a dead one counts none of them again.
+        _save(bulk, claimed_until=claimed_until, written_count=F("written_count") + len(new))
     bulk.claimed_until = claimed_until
-    reasons = {user_id: refusals.get(draft.idempotency_key) for user_id, draft in drafts.items()}
-    _note_refusals(bulk, reasons)
+    if refusals or bulk.refusals:
+        reasons = {user_id: refusals.get(draft.idempotency_key) for user_id, draft in drafts.items()}
+        _note_refusals(bulk, reasons)
     return new
+
+
+def _people(user_ids: list[int]) -> dict[int, User]:
+    """These people, by their keys, as far as a message needs to know them."""
+    return User.objects.only("telephone", "language", "time_zone").in_bulk(user_ids)
 
 
 def _note_refusals(bulk: WhatsAppBulk, reasons: Mapping[int, str | None]) -> None:
@@ -134,7 +150,7 @@ def _note_refusals(bulk: WhatsAppBulk, reasons: Mapping[int, str | None]) -> Non
     refusals = bulk.refusals | {str(user_id): reason for user_id, reason in reasons.items()}
     refusals = {user_id: reason for user_id, reason in refusals.items() if reason}
     if refusals != bulk.refusals:
-        _save(bulk, refusals=refusals)
+        _save(bulk, refusals=refusals, refused_count=len(refusals))
         bulk.refusals = refusals
 
 
@@ -148,4 +164,5 @@ def _draft(bulk: WhatsAppBulk, user: User | None, user_id: int) -> Draft:
         title=bulk.title,
         priority=bulk.priority,
         idempotency_key=f"bulk:{bulk.pk}:{user_id}",
+        bulk=bulk.pk,
     )

@@ -35,12 +35,14 @@ def cancel_superseded_by(newer: Iterable[WhatsAppNotification], at: datetime) ->
     A message that speaks of several things is cancelled once there is something newer to say of each.
     """
     facts = [notification for notification in newer if notification.fact_rank]
+    if not facts:
+        return 0
     names = WhatsAppSubject.objects.filter(notification__in=facts).values("name")
     older = WhatsAppNotification.objects.waiting().filter(
         Exists(WhatsAppSubject.objects.filter(notification=OuterRef("pk"), name__in=names)),
         phone_number__in={notification.phone_number for notification in facts},
     )
-    return cancel(older.filter(superseded()), Reason.SUPERSEDED, at) if facts else 0
+    return cancel(older.filter(superseded()), Reason.SUPERSEDED, at)
 
 
 def cancel_all_superseded(at: datetime) -> int:

@@ -1,9 +1,11 @@
 """A message as the caller gives it, and what its fields may hold."""
 
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter, le
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -21,6 +23,8 @@ LIMITS = {
     "reply_to": 200,
     "document_name": 240,
 }
+_texts_of = attrgetter(*LIMITS)
+_KEY = list(LIMITS).index("idempotency_key")
 HIGHEST_RANK = 32767
 # NUL, and halves of a surrogate pair: PostgreSQL takes neither.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -41,7 +45,8 @@ class Draft:
     What is said is a text, or a `template` of ours by its code, with the values of its variables in `params`. An image
     or a document, given by an https link, has the text below it. `sender` is the code of the one that speaks instead
     of the office's own; `reply_to` is the provider's id of the client's message that this one answers. `about` gives
-    the rank of each thing that it speaks of, where these are several or others than `subject`.
+    the rank of each thing that it speaks of, where these are several or others than `subject`. `bulk` is the code of
+    the bulk message that it belongs to.
     """
 
     source_app: str
@@ -68,6 +73,7 @@ class Draft:
     idempotency_key: str | None = None
     expires_at: datetime | None = None
     not_before: datetime | None = None
+    bulk: uuid.UUID | None = None
 
     @property
     def subjects(self) -> Mapping[str, int]:
@@ -81,10 +87,7 @@ def check(draft: Draft) -> scopes.Scope:
     What it says is looked at by `sayings`.
     """
     scope = scopes.get(draft.source_app)
-    for name, limit in LIMITS.items():
-        value = getattr(draft, name)
-        if name != "idempotency_key" or value is not None:
-            check_text(name, value, limit)
+    _check_texts(draft)
     _check_about(draft.about)
     if not isinstance(draft.context_data, Mapping):
         raise InvalidNotification("context_data", _("The context is given by name: a dictionary."))
@@ -94,6 +97,24 @@ def check(draft: Draft) -> scopes.Scope:
             _("The priority goes from 1 (most urgent) to 5; “%(value)s” does not.") % {"value": draft.priority},
         )
     return scope
+
+
+def _check_texts(draft: Draft) -> None:
+    texts = _texts_of(draft)
+    if texts[_KEY] is None:
+        texts = (*texts[:_KEY], "", *texts[_KEY + 1 :])
+    if _are_fine(texts):
+        return
+    for (name, limit), text in zip(LIMITS.items(), texts, strict=True):
+        check_text(name, text, limit)
+
+
+def _are_fine(texts: tuple[Any, ...]) -> bool:
+    """Whether each is a text that can be stored: all in one look, since of a hundred thousand drafts none is wrong."""
+    try:
+        return not UNSTORABLE.search("".join(texts)) and all(map(le, map(len, texts), LIMITS.values()))
+    except TypeError:  # one is no text
+        return False
 
 
 def _check_about(about: Mapping[str, int]) -> None:

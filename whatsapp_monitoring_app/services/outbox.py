@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from accounts import phones
@@ -22,7 +23,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppWrongNumber,
     languages,
 )
-from whatsapp_monitoring_app.services import cancellation, drafts, message_types, quiet_hours, sayings
+from whatsapp_monitoring_app.services import cancellation, drafts, message_types, quiet_hours, sayings, writing
 from whatsapp_monitoring_app.services.drafts import Draft, InvalidNotification
 
 
@@ -74,18 +75,13 @@ def post(draft: Draft, at: datetime) -> tuple[WhatsAppNotification, bool]:
     Raises InvalidNotification, scopes.UnknownOffice or phones.InvalidTelephone, all of them ValueErrors.
     """
     letter = _address(draft)
-    notification, created = _write(_values(letter, at, _refusing([letter]), rung_at=at))
-    if created:
-        _name_subjects([(notification, draft)])
-        cancellation.cancel_superseded_by([notification], at)
-    return notification, created
-
-
-def _write(values: dict[str, Any]) -> tuple[WhatsAppNotification, bool]:
-    if values["idempotency_key"] is None:
-        return WhatsAppNotification.objects.create(**values), True
-    key = {name: values.pop(name) for name in ("source_app", "idempotency_key")}
-    return WhatsAppNotification.objects.get_or_create(**key, defaults=values)
+    notification = writing.row(_values(letter, at, _refusing([letter]), rung_at=at))
+    first = writing.write(notification)
+    if first is not notification:
+        return first, False
+    _name_subjects([(notification, draft)])
+    cancellation.cancel_superseded_by([notification], at)
+    return notification, True
 
 
 def post_all(drafts: Sequence[Draft], at: datetime) -> Posted:
@@ -94,13 +90,12 @@ def post_all(drafts: Sequence[Draft], at: datetime) -> Posted:
     Each is taken in or refused as by `post`, whatever becomes of the others. They are of one office, and each has an
     idempotency key. Nobody is rung for.
     """
-    known = _known(drafts)
+    known = writing.used_keys({draft.source_app for draft in drafts}, [draft.idempotency_key for draft in drafts])
     letters, refusals = _address_all([draft for draft in drafts if draft.idempotency_key not in known])
     refusing = _refusing(letters)
-    rows = [WhatsAppNotification(**_values(letter, at, refusing, rung_at=None)) for letter in letters]
-    new = _write_all(rows)
-    by_key = {draft.idempotency_key: draft for draft in drafts}
-    _name_subjects([(notification, by_key[notification.idempotency_key]) for notification in new])
+    new = writing.write_all([writing.row(_values(letter, at, refusing, rung_at=None)) for letter in letters])
+    speaking = {draft.idempotency_key: draft for draft in drafts if draft.subjects}
+    _name_subjects((one, speaking[one.idempotency_key]) for one in new if one.idempotency_key in speaking)
     cancellation.cancel_superseded_by(new, at)
     return Posted(new, refusals)
 
@@ -117,19 +112,13 @@ def obstacles(drafts: Sequence[Draft]) -> dict[str | None, str]:
 
 
 def _name_subjects(posted: Iterable[tuple[WhatsAppNotification, Draft]]) -> None:
-    WhatsAppSubject.objects.bulk_create(
+    subjects = [
         WhatsAppSubject(notification=notification, name=name, fact_rank=rank)
         for notification, draft in posted
         for name, rank in draft.subjects.items()
-    )
-
-
-def _known(drafts: Sequence[Draft]) -> set[str | None]:
-    """The idempotency keys that their office has used already."""
-    offices = {draft.source_app for draft in drafts}
-    keys = [draft.idempotency_key for draft in drafts]
-    used = WhatsAppNotification.objects.filter(source_app__in=offices, idempotency_key__in=keys)
-    return set(used.values_list("idempotency_key", flat=True))
+    ]
+    if subjects:
+        WhatsAppSubject.objects.bulk_create(subjects)
 
 
 def _address_all(drafts: Sequence[Draft]) -> tuple[list[_Letter], dict[str | None, str]]:
@@ -142,15 +131,6 @@ def _address_all(drafts: Sequence[Draft]) -> tuple[list[_Letter], dict[str | Non
         except ValueError as error:
             refusals[draft.idempotency_key] = str(error)
     return letters, refusals
-
-
-def _write_all(rows: list[WhatsAppNotification]) -> list[WhatsAppNotification]:
-    """Write the rows whose keys nobody has used meanwhile; those that are written."""
-    WhatsAppNotification.objects.bulk_create(rows, ignore_conflicts=True)
-    # The database does not say which ones it left out.
-    codes = [row.code for row in rows]
-    written = set(WhatsAppNotification.objects.filter(code__in=codes).values_list("code", flat=True))
-    return [row for row in rows if row.code in written]
 
 
 def _address(draft: Draft, templates: Mapping[str, WhatsAppTemplate] | None = None) -> _Letter:
@@ -183,17 +163,30 @@ def _number(draft: Draft, scope: scopes.Scope) -> str:
     return phones.to_e164(number, scope.country)
 
 
+_REFUSING = f"""
+    SELECT 'stranger', phone_number, NULL::bigint, NULL
+    FROM {WhatsAppWrongNumber._meta.db_table} WHERE phone_number = ANY(%(numbers)s)
+    UNION ALL SELECT 'opt_out', phone_number, NULL, NULL
+    FROM {WhatsAppOptOut._meta.db_table} WHERE phone_number = ANY(%(optional)s)
+    UNION ALL SELECT 'mute', NULL, user_id, message_type
+    FROM {WhatsAppMute._meta.db_table} WHERE user_id = ANY(%(users)s)
+"""  # noqa: S608 - the tables' own names
+
+
 def _refusing(letters: Sequence[_Letter]) -> _Refusals:
-    """Who of the people of these letters is not written to."""
-    numbers = {letter.phone_number for letter in letters}
+    """Who of the people of these letters is not written to, in one question."""
     optional = [letter for letter in letters if not letter.kind.is_essential]
-    opt_outs = WhatsAppOptOut.objects.filter(phone_number__in={letter.phone_number for letter in optional})
-    mutes = WhatsAppMute.objects.filter(user__in={letter.draft.user.pk for letter in optional if letter.draft.user})
-    return _Refusals(
-        frozenset(WhatsAppWrongNumber.objects.filter(phone_number__in=numbers).values_list("phone_number", flat=True)),
-        frozenset(opt_outs.values_list("phone_number", flat=True)),
-        frozenset(mutes.values_list("user", "message_type")),
-    )
+    parameters: dict[str, list[Any]] = {
+        "numbers": [letter.phone_number for letter in letters],
+        "optional": [letter.phone_number for letter in optional],
+        "users": [letter.draft.user.pk for letter in optional if letter.draft.user],
+    }
+    found: dict[str, list[Any]] = {"stranger": [], "opt_out": [], "mute": []}
+    with connection.cursor() as cursor:
+        cursor.execute(_REFUSING, parameters)
+        for why, number, user, message_type in cursor.fetchall():
+            found[why].append(number or (user, message_type))
+    return _Refusals(frozenset(found["stranger"]), frozenset(found["opt_out"]), frozenset(found["mute"]))
 
 
 def _values(letter: _Letter, at: datetime, refusing: _Refusals, rung_at: datetime | None) -> dict[str, Any]:
@@ -202,30 +195,38 @@ def _values(letter: _Letter, at: datetime, refusing: _Refusals, rung_at: datetim
     leaves_at = quiet_hours.first_moment(draft.message_type, letter.phone_number, draft.user, draft.not_before or at)
     return {
         "source_app": letter.scope.office,
-        "user": draft.user,
+        "user_id": draft.user and draft.user.pk,
         "phone_number": letter.phone_number,
         "language": letter.language,
         "message_type": draft.message_type,
         "category": draft.category,
         "title": draft.title or letter.saying.title,
         "message_content": letter.saying.text,
-        "template": letter.saying.template,
-        "template_params": letter.saying.params,
-        "media": letter.saying.media,
-        "media_link": letter.saying.media_link,
-        "media_name": draft.document_name,
-        "reply_to": draft.reply_to,
-        "asked_sender": letter.sender,
         "priority": draft.priority,
-        "subject": draft.subject,
-        "fact_rank": max(draft.subjects.values(), default=draft.fact_rank),
-        "context_data": draft.context_data,
-        "is_secret": draft.is_secret,
         "idempotency_key": draft.idempotency_key or None,
+        "bulk_id": draft.bulk,
         "max_attempts": kind.max_attempts,
         **(_cancelled(reason, at) if reason else _waiting(leaves_at, at, rung_at)),
         "expires_at": draft.expires_at or leaves_at + kind.max_age,
         "created_at": at,
+        **_more_than_text(letter),
+    }
+
+
+def _more_than_text(letter: _Letter) -> dict[str, Any]:
+    draft, saying = letter.draft, letter.saying
+    return {
+        "template_id": saying.template and saying.template.pk,
+        "template_params": saying.params,
+        "media": saying.media,
+        "media_link": saying.media_link,
+        "media_name": draft.document_name,
+        "reply_to": draft.reply_to,
+        "asked_sender_id": letter.sender and letter.sender.pk,
+        "subject": draft.subject,
+        "fact_rank": max(draft.subjects.values(), default=draft.fact_rank),
+        "context_data": draft.context_data,
+        "is_secret": draft.is_secret,
     }
 
 

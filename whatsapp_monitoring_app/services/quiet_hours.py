@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
@@ -23,6 +24,7 @@ class Hold:
     place: str
 
 
+@lru_cache(maxsize=256)  # one answer for all of a bulk message's people in a zone
 def end_of_quiet(at: datetime, zone: ZoneInfo, hours: tuple[time, time]) -> datetime:
     """`at` itself, or the end of the quiet hours that it falls into in this zone; the end is not quiet any more."""
     start, end = hours

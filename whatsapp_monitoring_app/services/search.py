@@ -78,6 +78,7 @@ class Filters:
     priority: str = ""
     language: str = ""
     attempts: str = ""  # at least so many
+    bulk: str = ""  # the code of a bulk message
     # Where an office sees no numbers, a part of one finds nothing: counting what is found would tell its digits.
     hides_numbers: bool = field(default=False, compare=False)
 
@@ -169,6 +170,13 @@ def _is_day(text: str) -> bool:
         return False
 
 
+def _is_code(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
 def _is_number(text: str) -> bool:
     # Few digits: PostgreSQL's numbers end somewhere, and so do ours.
     return text.isascii() and text.isdecimal() and len(text) <= 9
@@ -181,6 +189,7 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "until": _is_day,
     "error_class": lambda text: text in (NONE, *ErrorClass.values),
     "client": _is_number,
+    "bulk": _is_code,
     "telephone": lambda text: bool(phones.pieces(text)),
     "priority": lambda text: _is_number(text) and 1 <= int(text) <= 5,
     "attempts": lambda text: _is_number(text) and int(text) <= MOST_ATTEMPTS,

@@ -95,6 +95,7 @@ class FilterForm(forms.Form):
     language = _choice(LABELS["language"])
     attempts = _text(LABELS["attempts"], inputmode="numeric")
     client = forms.CharField(label=LABELS["client"], required=False, widget=forms.HiddenInput)
+    bulk = forms.CharField(label=LABELS["bulk"], required=False, widget=forms.HiddenInput)
 
     def __init__(
         self, filters: Filters, choices: FilterChoices, scope: Scope, first: WhatsAppNotification | None = None
