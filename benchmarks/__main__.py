@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import machine, report
@@ -24,8 +23,7 @@ from benchmarks.sizes import FULL, SHORT, Sizes, with_messages
 logger = logging.getLogger("benchmarks")
 
 # Each is a module with a function `run(environment) -> list[Figure]`.
-ALL_PARTS = ("ceiling", "delivery", "single", "acceptance", "enqueueing", "webhooks", "pages", "cleanup", "memory")
-PARTS = tuple(part for part in ALL_PARTS if find_spec(f"benchmarks.{part}"))
+PARTS = ("ceiling", "delivery", "single", "acceptance", "enqueueing", "webhooks", "pages", "cleanup", "memory")
 
 WARNING = "**The short form: it proves that everything works, and its numbers mean nothing.**\n"
 
@@ -48,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.write:
         command = " ".join(["python -m benchmarks", *(sys.argv[1:] if arguments is None else arguments)])
         about = {"command": command, "rounds": str(sizes.rounds), "warning": WARNING if sizes.is_short else ""}
-        options.write.write_text(report.page(results, described, ALL_PARTS, about))
+        options.write.write_text(report.page(results, described, PARTS, about))
     return 1 if any(result.error for result in results) else 0
 
 
@@ -60,6 +58,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--messages", type=int, help="of ours and django-post_office at the first latency")
+    parser.add_argument("--old-messages", type=int, help="that the cleanup deletes")
     parser.add_argument("--write", type=Path, help="where to write the page")
     return parser.parse_args(arguments)
 
@@ -68,6 +67,8 @@ def _sizes(options: argparse.Namespace) -> Sizes:
     sizes = SHORT if options.short else FULL
     if options.rounds:
         sizes = replace(sizes, rounds=options.rounds)
+    if options.old_messages:
+        sizes = replace(sizes, old_rows=options.old_messages)
     return with_messages(sizes, options.messages) if options.messages else sizes
 
 

@@ -28,7 +28,7 @@ class Naive:
         command = "celery -A benchmarks.rivals.celery worker -l warning"
         self.worker: Child = stack.enter_context(self.environment.child("naive_worker", command, variables))
         self.caller: Helper = stack.enter_context(self.environment.helper("naive", variables))
-        wait_until(lambda: bool(self.caller.ask("count_workers")), [self.worker, self.caller])
+        wait_until(lambda: bool(self.caller.ask("is_up")), [self.worker, self.caller])
 
     def prepare(self, count: int) -> None:
         self.caller.ask("write", self.written, count)

@@ -39,12 +39,17 @@ class System:
         ]
         self.beat = stack.enter_context(environment.child("beat", BEAT, self.variables))
         self.caller: Helper = stack.enter_context(environment.helper("ours", self.variables))
+        stack.callback(self._tell_all_to_end)
         wait_until(self._is_up, self.children)
+
+    def _tell_all_to_end(self) -> None:
+        for child in self.children:
+            child.tell_to_end()
 
     def _is_up(self) -> bool:
         """Whether every worker answers, and beat has written its schedule."""
         [(scheduled,)] = self.environment.query(self.url, "SELECT count(*) FROM django_celery_beat_periodictask")
-        return bool(scheduled) and self.caller.ask("count_workers") == len(self.workers)
+        return bool(scheduled) and self.caller.ask("count_workers", len(self.workers)) == len(self.workers)
 
     def check(self) -> None:
         """Raises processes.Died."""
@@ -83,12 +88,15 @@ class Single:
 
     name = "ours, one task per message"
 
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
     def prepare(self, caller: Helper, first: int, count: int) -> None:
-        caller.ask("pause_singles")
+        caller.ask("pause_singles", self.workers)
         caller.ask("owe_singles", first, count)
 
     def go(self, caller: Helper, first: int, count: int) -> None:
-        caller.ask("resume_singles")
+        caller.ask("resume_singles", self.workers)
 
 
 class Ours:

@@ -30,6 +30,7 @@ class Child:
 
     def __init__(self, name: str, module: Sequence[str], variables: Mapping[str, str], logs: Path) -> None:
         self.name = name
+        self._is_told_to_end = False
         self.log = logs / f"{name}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -64,9 +65,15 @@ class Child:
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-TAIL:]
 
+    def tell_to_end(self) -> None:
+        """Do not wait for its end, which `stop` does: others may be told meanwhile."""
+        if not self._is_told_to_end:
+            self.process.terminate()
+        self._is_told_to_end = True
+
     def stop(self) -> None:
         """End it as an operator does; what of its family still lives after a while is killed."""
-        self.process.terminate()
+        self.tell_to_end()
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECONDS)
         with suppress(ProcessLookupError):

@@ -3,6 +3,7 @@
 import psycopg
 from psycopg import sql
 
+SLICE = 200_000  # rows of one statement
 FIRST_NUMBER = 70_000_000
 NOTIFICATIONS = "whatsapp_monitoring_app_whatsappnotification"
 ATTEMPTS = "whatsapp_monitoring_app_whatsappattempt"
@@ -65,6 +66,14 @@ def multiply(
         values=sql.SQL(", ").join(values),
     )
     connection.execute(statement, [numbers.start, numbers.stop - 1])
+
+
+def multiply_in_slices(
+    connection: psycopg.Connection[tuple[object, ...]], table: str, numbers: range, changes: dict[str, str]
+) -> None:
+    """The same for millions of numbers, in several statements, so that PostgreSQL need not sort them on disk."""
+    for start in range(0, len(numbers), SLICE):
+        multiply(connection, table, numbers[start : start + SLICE], changes)
 
 
 def take_samples(connection: psycopg.Connection[tuple[object, ...]], table: str, count: int) -> None:

@@ -13,7 +13,7 @@ def run(environment: Environment) -> list[Figure]:
     runs = []
     for number in range(environment.sizes.rounds):
         environment.say(f"round {number + 1}, one task per message: {count:,} messages")
-        runs.append(contenders.run(environment, Ours(environment, Single()), LATENCY, count))
+        runs.append(contenders.run(environment, Ours(environment, Single(environment.sizes.workers)), LATENCY, count))
     row = f"{LATENCY * 1000:.0f} ms: {count:,} messages"
     name = f"single path, one task per message, {LATENCY * 1000:.0f} ms: messages/s"
     return [

@@ -31,6 +31,8 @@ class Sizes:
     pages: tuple[int, ...]
     page_views: int
     old_rows: int
+    # Before and after the deletion.
+    quiet_sends: int
     memory: int
     memory_step: int
     is_short: bool = False
@@ -53,6 +55,7 @@ FULL = Sizes(
     pages=(100_000, 1_000_000, 5_000_000),
     page_views=20,
     old_rows=1_000_000,
+    quiet_sends=1_000,
     memory=100_000,
     memory_step=10_000,
 )
@@ -70,6 +73,7 @@ SHORT = Sizes(
     pages=(400, 2_000),
     page_views=2,
     old_rows=2_000,
+    quiet_sends=20,
     memory=200,
     memory_step=100,
     is_short=True,

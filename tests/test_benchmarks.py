@@ -120,7 +120,7 @@ def test_a_part_that_failed_says_so_in_its_place():
     results = [report.Result("pages", [], "Died: no more"), report.Result("single", [Figure("a", "b", (1,))])]
     about = {"command": "python -m benchmarks", "rounds": "1", "warning": ""}
 
-    page = report.page(results, {"processor": "1 × abacus"}, ("pages", "single", *PARTS, "cleanup"), about)
+    page = report.page(results, {"processor": "1 × abacus"}, PARTS, about)
 
     assert "**Failed**: Died: no more" in page
     assert "| a | 1 |" in page

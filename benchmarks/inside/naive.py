@@ -10,9 +10,9 @@ app.set_default()
 LOOK_SECONDS = 0.5
 
 
-def count_workers() -> int:
-    """How many answer."""
-    return len(app.control.ping(timeout=LOOK_SECONDS) or [])
+def is_up() -> bool:
+    """Whether the worker answers."""
+    return bool(app.control.ping(timeout=LOOK_SECONDS, limit=1))
 
 
 def write(first: int, count: int) -> int:

@@ -40,9 +40,9 @@ def people(first: int, count: int) -> QuerySet[User]:
     return User.objects.filter(telephone__gte=start, telephone__lt=end).order_by("pk")
 
 
-def count_workers() -> int:
-    """How many answer."""
-    return len(app.control.ping(timeout=LOOK_SECONDS) or [])
+def count_workers(expected: int) -> int:
+    """How many answer; nobody waits for more than are expected."""
+    return len(app.control.ping(timeout=LOOK_SECONDS, limit=expected) or [])
 
 
 def owe_bulk(first: int, count: int) -> str:
@@ -57,14 +57,14 @@ def owe_singles(first: int, count: int) -> int:
     return count
 
 
-def pause_singles() -> int:
-    """Let the workers take nothing from the queue of single messages; how many obey."""
-    return len(app.control.cancel_consumer(queue_for(NORMAL), reply=True) or [])
+def pause_singles(workers: int) -> int:
+    """Let these workers take nothing from the queue of single messages; how many obey."""
+    return len(app.control.cancel_consumer(queue_for(NORMAL), reply=True, limit=workers) or [])
 
 
-def resume_singles() -> int:
+def resume_singles(workers: int) -> int:
     """Let them take from it again."""
-    return len(app.control.add_consumer(queue_for(NORMAL), reply=True) or [])
+    return len(app.control.add_consumer(queue_for(NORMAL), reply=True, limit=workers) or [])
 
 
 def expand(first: int, count: int) -> dict[str, float]:

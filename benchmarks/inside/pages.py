@@ -33,7 +33,6 @@ STATUSES = (
 DAYS = 90
 KEPT_DAYS = 85  # the oldest is younger than the retention
 WARM_UP = 3
-SLICE = 200_000  # rows of one statement
 # Commands that build what is counted ahead from the rows, where there are some.
 REBUILD = "rebuild"
 
@@ -88,9 +87,8 @@ def fill(first: int, last: int) -> float:
     started = time.perf_counter()
     changes = _changes(first, last)
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as raw:
-        indexes = _drop_indexes(raw) if last - first > SLICE else []
-        for start in range(first, last, SLICE):
-            rows.multiply(raw, rows.NOTIFICATIONS, range(start, min(start + SLICE, last)), changes)
+        indexes = _drop_indexes(raw) if last - first > rows.SLICE else []
+        rows.multiply_in_slices(raw, rows.NOTIFICATIONS, range(first, last), changes)
         for index in indexes:
             raw.execute(index.encode())
         _rebuild()
