@@ -13,7 +13,7 @@ from agent_chine_app import client_creation
 from agent_chine_app.client_creation import NewClient
 from agent_chine_app.models import ClientCreation
 from agent_chine_app.tasks import create_client_account_async
-from whatsapp_monitoring_app.tasks import after_commit
+from whatsapp_monitoring_app.bells import after_commit
 
 
 def create_client_async(

@@ -15,9 +15,9 @@ from agent_chine_app import client_corrections
 from agent_chine_app.client_forms import OtherNumberForm
 from agent_chine_app.client_views import ClientMixin
 from agent_chine_app.models import Client
+from whatsapp_monitoring_app.bells import ring_for_all_after_commit
 from whatsapp_monitoring_app.models import WhatsAppNotification
 from whatsapp_monitoring_app.services import corrections
-from whatsapp_monitoring_app.tasks import ring_for_all_after_commit
 
 
 class ClientNumberView(ClientMixin):

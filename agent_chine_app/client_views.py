@@ -21,6 +21,7 @@ from agent_chine_app import client_corrections, client_rows
 from agent_chine_app.client_corrections import ChangedMeanwhile, Details, NumberTaken
 from agent_chine_app.client_forms import ClientEditForm, NewLinkForm, NumberForm, as_initial
 from agent_chine_app.models import Client, NumberChange
+from whatsapp_monitoring_app.bells import ring_for_all_after_commit
 from whatsapp_monitoring_app.models import (
     Action,
     WhatsAppInbound,
@@ -29,7 +30,6 @@ from whatsapp_monitoring_app.models import (
     WhatsAppWrongNumber,
 )
 from whatsapp_monitoring_app.services import audit, corrections
-from whatsapp_monitoring_app.tasks import ring_for_all_after_commit
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 
 ROWS_PER_PAGE = 25

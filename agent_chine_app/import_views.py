@@ -16,7 +16,7 @@ from agent_chine_app.client_files import BYTES_AT_MOST, UnreadableFile
 from agent_chine_app.import_forms import ClientFileForm, StartForm
 from agent_chine_app.models import ClientImport
 from agent_chine_app.tasks import bring_in_clients
-from whatsapp_monitoring_app.tasks import after_commit
+from whatsapp_monitoring_app.bells import after_commit
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 
 ROWS_PER_PAGE = 25

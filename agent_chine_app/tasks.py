@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from agent_chine_app import client_creation, client_import
 from agent_chine_app.models import ClientCreation, ClientImport
-from whatsapp_monitoring_app.tasks import after_commit
+from whatsapp_monitoring_app.bells import after_commit
 
 PATIENCE = timedelta(seconds=settings.WHATSAPP_PATIENCE_SECONDS)
 

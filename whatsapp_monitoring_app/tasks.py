@@ -4,7 +4,6 @@ A task that is lost is found again by `recover_whatsapp_notifications`; a task t
 time.
 """
 
-import logging
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,12 +16,10 @@ from celery import shared_task
 from celery.result import AsyncResult
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from accounts.models import User
-from whatsapp_monitoring_app.bells import Bell
+from whatsapp_monitoring_app import bells
 from whatsapp_monitoring_app.models import WhatsAppNotification, WhatsAppRetryBatch
 from whatsapp_monitoring_app.models.statuses import WAITING
 from whatsapp_monitoring_app.scopes import Scope
@@ -35,7 +32,6 @@ from whatsapp_monitoring_app.services import (
     exports,
     health,
     outbox,
-    pacing,
     polling,
     recovery,
     retry_batches,
@@ -46,14 +42,6 @@ from whatsapp_monitoring_app.services import (
     webhooks,
 )
 
-logger = logging.getLogger(__name__)
-
-# A queue, and whether its messages wait for slots.
-_Kind = tuple[str, bool]
-
-# Waits longer than this are left to the periodic sweep: a countdown longer than the broker's visibility time-out
-# would be delivered again and again. A message with a slot in the pace is not: the sweep could come too late for it.
-LONGEST_COUNTDOWN = pacing.HORIZON
 # So many chunks of a retry batch are fed within the request that asked for it, so that something is seen to happen.
 CHUNKS_AT_ONCE = 2
 # Retries take at most half of a worker's threads, so that a backlog of them cannot starve new messages.
@@ -66,8 +54,6 @@ _export_at_once = threading.BoundedSemaphore(1)
 # Each takes hundreds of payloads: a flood of receipts leaves most threads to those who wait for their message.
 _payloads_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY // 4))
 _PLACES = {"whatsapp_retry": (_retries_at_once, _unhurried_at_once), "whatsapp_bulk": (_unhurried_at_once,)}
-# So many messages are sent together by one task.
-TOGETHER = 100
 
 
 def send_whatsapp_async(
@@ -138,7 +124,7 @@ def send_whatsapp_async(
     )
     notification, created = outbox.post(draft, timezone.now())
     if created:
-        ring_after_commit(notification)
+        bells.ring_after_commit(notification)
     return AsyncResult(str(notification.code))
 
 
@@ -166,7 +152,7 @@ def send_bulk_whatsapp_async(
         priority=priority,
     )
     bulk = bulks.create(draft, users, timezone.now(), created_by)
-    after_commit(send_bulk_whatsapp_notifications, str(bulk.code), task_id=str(bulk.code))
+    bells.after_commit(send_bulk_whatsapp_notifications, str(bulk.code), task_id=str(bulk.code))
     return AsyncResult(str(bulk.code))
 
 
@@ -176,72 +162,11 @@ def announce(event: announcements.Event, tellings: Sequence[announcements.Tellin
     Workers hear of them after its commit; see announcements.announce.
     """
     announced = announcements.announce(event, tellings, timezone.now())
-    ring_for_all_after_commit(announced.notifications)
+    bells.ring_for_all_after_commit(announced.notifications)
     return announced
 
 
-def ring_for_all_after_commit(notifications: Iterable[WhatsAppNotification]) -> None:
-    """Tell workers about the first few hundred once the caller's transaction is safe; the sweep does the rest."""
-    at = timezone.now()
-    waiting = [one for one in notifications if one.next_attempt_at and one.next_attempt_at <= at]
-    transaction.on_commit(partial(_ring_for_all, waiting[: bulks.RUNG_AT_ONCE]), robust=True)
-
-
-def ring_after_commit(notification: WhatsAppNotification) -> None:
-    """Tell a worker about the notification once the caller's transaction is safe.
-
-    One that waits for its time, and so was not marked as rung, is left to the sweep.
-    """
-    if notification.rung_at is None:
-        return
-    code = str(notification.code)
-    is_first = notification.attempt_count == 0
-    task_id = code if is_first else str(uuid.uuid4())
-    queue = queue_for(notification.priority, is_first=is_first)
-    transaction.on_commit(partial(_ring, code, queue, task_id=task_id), robust=True)
-
-
-def after_commit(task: Any, *args: Any, task_id: str | None = None) -> None:
-    """Start the task once the caller's transaction is safe; a broker that is away is left to recovery."""
-    transaction.on_commit(partial(_publish, task, args, task_id=task_id), robust=True)
-
-
-def _ring(code: str, queue: str, **options: Any) -> bool:
-    return _ring_together([code], queue, **options)
-
-
-def _ring_together(codes: list[str], queue: str, **options: Any) -> bool:
-    """Tell a worker of these; one alone is sent as such, and keeps its own task id."""
-    if len(codes) == 1:
-        published = _publish(send_whatsapp_notification_async, (codes[0],), queue=queue, **options)
-    else:
-        options.pop("task_id", None)
-        published = _publish(send_whatsapp_notifications_together, (codes,), queue=queue, **options)
-    if not published:
-        # Not rung after all: the next recovery does it, without waiting for a lost task.
-        WhatsAppNotification.objects.filter(pk__in=codes).update(rung_at=None)
-    return published
-
-
-def _publish(task: Any, args: tuple[Any, ...], **options: Any) -> bool:
-    try:
-        task.apply_async(args=args, **options)
-    except (OperationalError, RuntimeError) as error:  # the RuntimeError is Celery's, of the result backend
-        logger.error("The broker is away: %s%s waits for recovery (%s)", task.name, args, error)
-        return False
-    return True
-
-
-def queue_for(priority: int, *, is_first: bool = True) -> str:
-    """The queue of this priority: urgent messages do not wait behind a bulk, nor new ones behind retries."""
-    if not is_first:
-        return "whatsapp_retry"
-    if priority <= 2:
-        return "whatsapp_high"
-    return "whatsapp" if priority == 3 else "whatsapp_bulk"
-
-
-@shared_task(bind=True, base=Bell)
+@shared_task(bind=True, base=bells.Bell)
 def send_whatsapp_notification_async(self: Any, code: str) -> str:
     """Send one notification, if it is due and nobody else is at it; its status afterwards."""
     queue = _queue_of(self.request)
@@ -253,7 +178,7 @@ def send_whatsapp_notification_async(self: Any, code: str) -> str:
     return status
 
 
-@shared_task(bind=True, base=Bell)
+@shared_task(bind=True, base=bells.Bell)
 def send_whatsapp_notifications_together(self: Any, codes: list[str]) -> str | int:
     """Send those of these notifications that are due and that nobody else is at, many at a time; how many."""
     queue = _queue_of(self.request)
@@ -261,7 +186,7 @@ def send_whatsapp_notifications_together(self: Any, codes: list[str]) -> str | i
         if not is_free:
             return _later(codes)
         tried = delivery.deliver_all([uuid.UUID(code) for code in codes])
-    _ring_again_together(tried)
+    bells.ring_again(tried)
     _ring_the_next(queue, count=len(codes), has_left=not any(each.status in WAITING for each in tried))
     return len(tried)
 
@@ -291,66 +216,24 @@ def _later(codes: list[str]) -> str:
 def _ring_the_next(queue: str, count: int, *, has_left: bool) -> None:
     """A place is free: the next ones need not wait for the sweep."""
     if queue == "whatsapp_retry":
-        _ring_all(recovery.next_retries_to_ring(timezone.now(), count))
+        bells.ring_all(recovery.next_retries_to_ring(timezone.now(), count))
     elif queue == "whatsapp_bulk" and has_left:
         # When these came back to wait for a slot, the others would too, a hundred thousand of them.
-        _ring_all(recovery.next_bulk_to_ring(timezone.now(), count))
+        bells.ring_all(recovery.next_bulk_to_ring(timezone.now(), count))
 
 
 def _send(code: str) -> str:
     notification = delivery.deliver(uuid.UUID(code))
     if notification is None:
         return "not mine"
-    _ring_again_together([notification])
+    bells.ring_again([notification])
     return notification.status
-
-
-def _ring_again_together(tried: Iterable[WhatsAppNotification]) -> None:
-    """Ring for those of these that are to be tried again soon, when it is their time; the sweep rings for the others.
-
-    Those of one queue that wait for slots within a short time are rung for together, for the first of them: whoever
-    takes them keeps to the slots. What waits for something else is rung for when it is due.
-    """
-    now = timezone.now()
-    soon = [each for each in tried if each.next_attempt_at and each.next_attempt_at - now < LONGEST_COUNTDOWN]
-    codes = [each.pk for each in soon]
-    if codes:
-        WhatsAppNotification.objects.filter(pk__in=codes).update(rung_at=F("next_attempt_at"))
-    for (queue, has_slot), group in _in_groups(soon):
-        moments = [each.next_attempt_at for each in group if each.next_attempt_at]
-        wait = (moments[0] if has_slot else moments[-1]) - now
-        _ring_together([str(each.pk) for each in group], queue, countdown=max(wait.total_seconds(), 0))
-
-
-def _in_groups(notifications: Iterable[WhatsAppNotification]) -> Iterator[tuple[_Kind, list[WhatsAppNotification]]]:
-    """Those that may be rung for together, each group in the order of their times."""
-    kinds: dict[_Kind, list[WhatsAppNotification]] = {}
-    for each in sorted(notifications, key=lambda each: each.next_attempt_at or each.created_at):
-        kind = queue_for(each.priority, is_first=each.attempt_count == 0), each.slot_at is not None
-        group = kinds.setdefault(kind, [])
-        if group and _is_apart(group, each):
-            yield kind, group
-            kinds[kind] = group = []
-        group.append(each)
-    yield from kinds.items()
-
-
-def _is_apart(group: list[WhatsAppNotification], other: WhatsAppNotification) -> bool:
-    first = group[0].next_attempt_at
-    is_later = bool(first and other.next_attempt_at and other.next_attempt_at - first > delivery.AHEAD)
-    return is_later or len(group) == TOGETHER
 
 
 @shared_task
 def send_bulk_whatsapp_notifications(code: str) -> int:
     """Write the notifications of one bulk message, and ring for the first of them; how many are new."""
-    return bulks.expand(uuid.UUID(code), ring=_ring_for_all)
-
-
-def _ring_for_all(notifications: list[WhatsAppNotification]) -> None:
-    bells = [recovery.Bell(notification.pk, notification.priority, is_first=True) for notification in notifications]
-    recovery.mark_rung(bells, timezone.now())
-    _ring_all(bells)
+    return bulks.expand(uuid.UUID(code), ring=bells.ring_for_all)
 
 
 def begin_retry_batch(order: retry_batches.Order) -> tuple[WhatsAppRetryBatch, bool]:
@@ -360,7 +243,7 @@ def begin_retry_batch(order: retry_batches.Order) -> tuple[WhatsAppRetryBatch, b
     """
     batch, is_new = retry_batches.create(order, timezone.now())
     if is_new:
-        after_commit(run_whatsapp_retry_batch, str(batch.pk))
+        bells.after_commit(run_whatsapp_retry_batch, str(batch.pk))
     return batch, is_new
 
 
@@ -370,7 +253,7 @@ def retry_everything(scope: Scope, person: User) -> WhatsAppRetryBatch:
     Raises retry_batches.NothingToSend.
     """
     batch, _is_new = retry_batches.create(retry_batches.everything(scope, person), timezone.now())
-    pause = retry_runs.run(batch.pk, ring=_ring_for_retries_after_commit, chunks=CHUNKS_AT_ONCE)
+    pause = retry_runs.run(batch.pk, ring=bells.ring_for_retries_after_commit, chunks=CHUNKS_AT_ONCE)
     if pause:
         transaction.on_commit(partial(run_whatsapp_retry_batch_soon, batch.pk, pause), robust=True)
     batch.refresh_from_db()
@@ -380,7 +263,7 @@ def retry_everything(scope: Scope, person: User) -> WhatsAppRetryBatch:
 @shared_task
 def run_whatsapp_retry_batch(code: str) -> str:
     """Feed the next messages of a retry batch to the queue, and ring for the run after this one; the state."""
-    pause = retry_runs.run(uuid.UUID(code), ring=_ring_for_retries)
+    pause = retry_runs.run(uuid.UUID(code), ring=bells.ring_for_retries)
     if pause is None:
         return "no more"
     run_whatsapp_retry_batch_soon(uuid.UUID(code), pause)
@@ -389,45 +272,13 @@ def run_whatsapp_retry_batch(code: str) -> str:
 
 def run_whatsapp_retry_batch_soon(code: uuid.UUID, pause: timedelta) -> None:
     """Ring for the next run; recovery does it where the broker is away."""
-    _publish(run_whatsapp_retry_batch, (str(code),), countdown=pause.total_seconds())
-
-
-def _ring_for_retries_after_commit(notifications: list[WhatsAppNotification]) -> None:
-    transaction.on_commit(partial(_ring_for_retries, notifications), robust=True)
-
-
-def _ring_for_retries(notifications: list[WhatsAppNotification]) -> None:
-    bells = [recovery.Bell(each.pk, each.priority, is_first=each.attempt_count == 0) for each in notifications]
-    _ring_all(bells)
+    bells.publish(run_whatsapp_retry_batch, (str(code),), countdown=pause.total_seconds())
 
 
 @shared_task
 def process_whatsapp_retries_task() -> int:
     """Ring for every notification whose time has come and that no worker was told of; how many."""
-    return _ring_all(recovery.to_ring(timezone.now()))
-
-
-def _ring_all(bells: list[recovery.Bell]) -> int:
-    """Ring for all of these, those of one queue together; how many."""
-    groups = list(_by_queue(bells))
-    for number, (queue, group) in enumerate(groups):
-        # The id that the caller was given, where one message is rung for alone.
-        task_id = str(group[0].code) if group[0].is_first else str(uuid.uuid4())
-        if not _ring_together([str(bell.code) for bell in group], queue, task_id=task_id):
-            # No use in asking a broker that is away for each of them: the next sweep rings for the others.
-            recovery.mark_rung([bell for _queue, rest in groups[number:] for bell in rest], None)
-            return sum(len(rung) for _queue, rung in groups[:number])
-    return len(bells)
-
-
-def _by_queue(bells: Iterable[recovery.Bell]) -> Iterator[tuple[str, list[recovery.Bell]]]:
-    """The bells of each queue in their order, as many together as one task sends."""
-    queues: dict[str, list[recovery.Bell]] = {}
-    for bell in bells:
-        queues.setdefault(queue_for(bell.priority, is_first=bell.is_first), []).append(bell)
-    for queue, theirs in queues.items():
-        for start in range(0, len(theirs), TOGETHER):
-            yield queue, theirs[start : start + TOGETHER]
+    return bells.ring_all(recovery.to_ring(timezone.now()))
 
 
 @shared_task
@@ -437,16 +288,16 @@ def recover_whatsapp_notifications() -> dict[str, int]:
     counts = recovery.run(at)
     payloads = recovery.lost_webhooks(at)
     if payloads:
-        _publish(apply_whatsapp_webhook, (payloads[0],))  # it rings for the others
+        bells.publish(apply_whatsapp_webhook, (payloads[0],))  # it rings for the others
     bulk_messages = recovery.lost_bulks(at)
     for code in bulk_messages:
-        _publish(send_bulk_whatsapp_notifications, (str(code),))
+        bells.publish(send_bulk_whatsapp_notifications, (str(code),))
     unwritten = exports.lost(at, recovery.PATIENCE)
     for code in unwritten:
-        _publish(write_whatsapp_export, (str(code),))
+        bells.publish(write_whatsapp_export, (str(code),))
     batches = list(retry_runs.unheld(at).values_list("pk", flat=True))
     for code in batches:
-        _publish(run_whatsapp_retry_batch, (str(code),))
+        bells.publish(run_whatsapp_retry_batch, (str(code),))
     found = {
         "payloads": len(payloads),
         "bulks": len(bulk_messages),
@@ -455,7 +306,7 @@ def recover_whatsapp_notifications() -> dict[str, int]:
         "rung": process_whatsapp_retries_task(),
     }
     # Last: a mail server or a provider that hangs must not hold the others up.
-    watch.look(timezone.now(), ring_for_all_after_commit)
+    watch.look(timezone.now(), bells.ring_for_all_after_commit)
     return counts | found | {"told": polling.poll(timezone.now())}
 
 
@@ -470,7 +321,7 @@ def write_whatsapp_export(code: str) -> bool:
         _export_at_once.release()
     waiting = exports.next_waiting(timezone.now())
     if waiting:
-        _publish(write_whatsapp_export, (str(waiting),))
+        bells.publish(write_whatsapp_export, (str(waiting),))
     return is_mine
 
 
@@ -490,9 +341,9 @@ def apply_whatsapp_webhook(_rung_by: int = 0) -> int:
     if webhooks.is_anything_unread(timezone.now()):
         _ring_for_payloads()
     for notification in (answer for report in reports for answer in report.answers):
-        ring_after_commit(notification)
+        bells.ring_after_commit(notification)
     if any(report.calls_for_sync for report in reports):
-        after_commit(sync_whatsapp_templates)
+        bells.after_commit(sync_whatsapp_templates)
     return sum(report.event_count for report in reports)
 
 
@@ -503,7 +354,7 @@ def ring_for_payload_after_commit(log_id: int) -> None:
 
 def _ring_for_payloads(log_id: int = 0) -> None:
     if webhook_bell.press():
-        _publish(apply_whatsapp_webhook, (log_id,))
+        bells.publish(apply_whatsapp_webhook, (log_id,))
 
 
 @shared_task
@@ -533,5 +384,5 @@ def cleanup_old_whatsapp_attempts() -> dict[str, int]:
     )
     if pace.is_over:
         # Behind what waits in the queue: a worker's thread is never kept for hours.
-        _publish(cleanup_old_whatsapp_attempts, ())
+        bells.publish(cleanup_old_whatsapp_attempts, ())
     return deleted

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from benchmarks import rows, scratch
 from ts_air_cargo.celery import app
+from whatsapp_monitoring_app.bells import queue_for
 from whatsapp_monitoring_app.models import (
     Outcome,
     Status,
@@ -20,7 +21,6 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSender,
 )
 from whatsapp_monitoring_app.tasks import (
-    queue_for,
     send_bulk_whatsapp_async,
     send_bulk_whatsapp_notifications,
     send_whatsapp_async,

@@ -309,11 +309,15 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """For what a worker is rung, and by which queue, while the broker is there."""
     seen: list[tuple[str, str]] = []
 
-    def note(args: tuple[str], queue: str, task_id: str) -> None:
+    def note_one(args: tuple[str], queue: str, task_id: str) -> None:
         assert args == (task_id,)
         seen.append((task_id, queue))
 
-    monkeypatch.setattr(tasks.send_whatsapp_notification_async, "apply_async", note)
+    def note_together(args: tuple[list[str]], queue: str) -> None:
+        seen.extend((code, queue) for code in args[0])
+
+    monkeypatch.setattr(tasks.send_whatsapp_notification_async, "apply_async", note_one)
+    monkeypatch.setattr(tasks.send_whatsapp_notifications_together, "apply_async", note_together)
     return seen
 
 
@@ -343,7 +347,7 @@ def test_a_broker_that_is_away_is_asked_once_and_loses_nothing(
         asked.append(options)
         raise BrokerAway("no broker")
 
-    monkeypatch.setattr(tasks.send_whatsapp_notification_async, "apply_async", be_away)
+    monkeypatch.setattr(tasks.send_whatsapp_notifications_together, "apply_async", be_away)
     assert tasks.send_bulk_whatsapp_notifications(str(bulk_for(people(make_user, 5)).pk)) == 5
     assert len(asked) == 1
     later = timezone.now() + recovery.PATIENCE + timedelta(seconds=1)

@@ -16,11 +16,12 @@ from accounts.models import User
 from accounts.phones import InvalidTelephone
 from tests.stack import ROOT, child_environment
 from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, at_once, post
+from whatsapp_monitoring_app.bells import queue_for
 from whatsapp_monitoring_app.models import Status, Trigger, WhatsAppNotification
 from whatsapp_monitoring_app.scopes import UnknownOffice
 from whatsapp_monitoring_app.services import drafts, recovery
 from whatsapp_monitoring_app.services.drafts import InvalidNotification
-from whatsapp_monitoring_app.tasks import queue_for, send_whatsapp_async
+from whatsapp_monitoring_app.tasks import send_whatsapp_async
 
 WRONG_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("message_content", {"message_content": "é" * 4097}),

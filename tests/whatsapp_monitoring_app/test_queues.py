@@ -20,7 +20,7 @@ from tests.stack import ROOT, Stack, child_environment
 from tests.waiting import eventually
 from tests.whatsapp_monitoring_app.scripts import NUMBER, TEXT, change, post, post_in
 from ts_air_cargo.celery import app
-from whatsapp_monitoring_app import tasks
+from whatsapp_monitoring_app import bells, tasks
 from whatsapp_monitoring_app.models import (
     Status,
     Trigger,
@@ -78,7 +78,7 @@ def test_a_first_attempt_goes_to_the_queue_of_its_urgency(published: list[Any], 
 def test_a_further_attempt_goes_to_the_queue_of_retries_whatever_its_urgency(published: list[Any], priority: int):
     notification = post(priority=priority)
     change(notification, attempt_count=1)
-    tasks.ring_after_commit(notification)
+    bells.ring_after_commit(notification)
     ((name, queue, task_id),) = published
     assert (name, queue) == (SEND, "whatsapp_retry")
     assert task_id != str(notification.pk)  # the first task's id is the notification's
@@ -115,7 +115,7 @@ def test_what_the_sweep_finds_goes_to_the_same_queues(published: list[Any]):
 def test_bulk_messages_and_webhooks_have_their_places(published: list[Any], make_user: Callable[..., User]):
     send_bulk_whatsapp_async([make_user()], TEXT, "agent_mali")
     log = webhooks.store("cloud_api", b"{}", timezone.now())
-    tasks.after_commit(tasks.apply_whatsapp_webhook, log.pk)
+    bells.after_commit(tasks.apply_whatsapp_webhook, log.pk)
     assert [(name, queue) for name, queue, _id in published] == [
         ("send_bulk_whatsapp_notifications", "whatsapp_bulk"),
         ("apply_whatsapp_webhook", "default"),
@@ -307,7 +307,7 @@ def test_retries_that_hang_let_a_new_message_pass(stack: Stack):
     WhatsAppNotification.objects.update(attempt_count=1, next_trigger=Trigger.RETRY)
     for retry in retries:
         retry.refresh_from_db()
-        tasks.ring_after_commit(retry)
+        bells.ring_after_commit(retry)
     eventually(lambda: len(stack.requests()) >= 1, "the first retry is at the provider")
     new = send_whatsapp_async(None, TEXT, "agent_mali", phone_number=NUMBER).id
 

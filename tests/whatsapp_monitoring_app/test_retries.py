@@ -25,12 +25,13 @@ from tests.whatsapp_monitoring_app.scripts import (
     refused,
     snapshot,
 )
+from whatsapp_monitoring_app.bells import ring_after_commit
 from whatsapp_monitoring_app.models import Status, Trigger, WhatsAppNotification, WhatsAppOptOut
 from whatsapp_monitoring_app.services import retries
 from whatsapp_monitoring_app.services.message_types import ESSENTIAL_TYPES
 from whatsapp_monitoring_app.services.retries import NotRetryable
 from whatsapp_monitoring_app.services.retry_reasons import Reason
-from whatsapp_monitoring_app.tasks import ring_after_commit, send_whatsapp_async
+from whatsapp_monitoring_app.tasks import send_whatsapp_async
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 

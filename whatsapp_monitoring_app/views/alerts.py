@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from whatsapp_monitoring_app import tasks
+from whatsapp_monitoring_app import bells
 from whatsapp_monitoring_app.models import WhatsAppAlert, WhatsAppAlertChoice
 from whatsapp_monitoring_app.services import alert_news, alerts, pulses
 from whatsapp_monitoring_app.views.scoped import EveryOfficeMixin, ScopedMixin
@@ -120,7 +120,7 @@ class AlertTestView(EveryOfficeMixin):
             messages.error(self.request, _("No test by WhatsApp: %(error)s") % {"error": error})
             return True
         if is_new:
-            tasks.ring_after_commit(notification)
+            bells.ring_after_commit(notification)
         text = _("A test is on its way to you by WhatsApp, to %(telephone)s. The list of messages shows its result.")
         messages.success(self.request, text % {"telephone": self.person.telephone})
         return is_new

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from whatsapp_monitoring_app import tasks
+from whatsapp_monitoring_app import bells
 from whatsapp_monitoring_app.models import Action, Standing, WhatsAppAnnouncement, WhatsAppNotification
 from whatsapp_monitoring_app.models.announcements import AnnouncementQuerySet
 from whatsapp_monitoring_app.services import announcements, audit
@@ -84,7 +84,7 @@ class CompleteView(AnnouncementMixin):
         announcement = self.announcement(code)
         with transaction.atomic():
             made = announcements.complete(announcement, timezone.now())
-            tasks.ring_for_all_after_commit(made)
+            bells.ring_for_all_after_commit(made)
         say_made(request, made, announcement)
         return self.back_to(code)
 
@@ -138,7 +138,7 @@ class RetryFailedView(AnnouncementMixin):
             if retried.queued:
                 audit.note(Action.RETRY, self.person, self.office, now, target=code, detail=audit.ANNOUNCEMENT)
         for notification in retried.queued:
-            tasks.ring_after_commit(notification)
+            bells.ring_after_commit(notification)
         level = messages.SUCCESS if retried.queued else messages.WARNING
         messages.add_message(request, level, _in_words(retried))
         return self.back_to(code)

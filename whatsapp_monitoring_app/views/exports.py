@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from whatsapp_monitoring_app.bells import after_commit
 from whatsapp_monitoring_app.models import WhatsAppExport
 from whatsapp_monitoring_app.services import exports
 from whatsapp_monitoring_app.services.search import Filters
-from whatsapp_monitoring_app.tasks import after_commit, write_whatsapp_export
+from whatsapp_monitoring_app.tasks import write_whatsapp_export
 from whatsapp_monitoring_app.views import filter_words
 from whatsapp_monitoring_app.views.scoped import ScopedMixin
 

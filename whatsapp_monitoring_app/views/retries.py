@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from whatsapp_monitoring_app import tasks
+from whatsapp_monitoring_app import bells, tasks
 from whatsapp_monitoring_app.models import Action, WhatsAppNotification
 from whatsapp_monitoring_app.services import audit, quiet_hours, retries, retry_batches, retry_plans, retry_progress
 from whatsapp_monitoring_app.services.retry_reasons import DOUBTS, Reason
@@ -60,7 +60,7 @@ class RetryView(ScopedMixin):
             return redirect(f"{self.office.office}:whatsapp_retry", code=code)
         except retries.NotRetryable as refusal:
             return self._refuse(code, str(refusal))
-        tasks.ring_after_commit(notification)
+        bells.ring_after_commit(notification)
         messages.info(request, _when_it_leaves(notification))
         return redirect(f"{self.office.office}:whatsapp_attempt_details", code=code)
 

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from whatsapp_monitoring_app import tasks
+from whatsapp_monitoring_app import bells, tasks
 from whatsapp_monitoring_app.models import WhatsAppRetryBatch
 from whatsapp_monitoring_app.models.retry_batches import RetryBatchQuerySet
 from whatsapp_monitoring_app.services import retry_batches, retry_progress
@@ -81,7 +81,7 @@ class RunView(BatchMixin):
         batch = self.batch(code)
         if not retry_batches.let_run(batch, self.by, timezone.now()):
             return self.too_late(batch)
-        tasks.after_commit(tasks.run_whatsapp_retry_batch, str(code))
+        bells.after_commit(tasks.run_whatsapp_retry_batch, str(code))
         messages.info(request, _("The messages are being sent again."))
         return self.back_to(code)
 
