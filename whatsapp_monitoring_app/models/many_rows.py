@@ -6,6 +6,7 @@ are cheaper to write and to read than thousands of parameters.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.db import connection, models
@@ -30,8 +31,7 @@ def columns(model: type[models.Model], rows: Sequence[Mapping[str, Any]], *, eac
     constants: list[Any] = []
     arrays: dict[str, tuple[str, list[Any]]] = {}
     for name, first in rows[0].items():
-        field: Any = model._meta.get_field(name)
-        kind = field.db_type(connection)
+        field, kind = _field(model, name)
         if name != each and all(row[name] == first for row in rows):
             expressions[field.column] = f"%s::{kind}"
             constants.append(field.get_db_prep_save(first, connection))
@@ -45,6 +45,13 @@ def columns(model: type[models.Model], rows: Sequence[Mapping[str, Any]], *, eac
         source=f"unnest({types}) AS given({', '.join(arrays)})",
         arrays=[values for _kind, values in arrays.values()],
     )
+
+
+@cache
+def _field(model: type[models.Model], name: str) -> tuple[Any, str]:
+    """The field, and the type of its column."""
+    field: Any = model._meta.get_field(name)
+    return field, field.db_type(connection)
 
 
 def insert(model: type[models.Model], rows: Sequence[Mapping[str, Any]], *, each: str) -> None:
