@@ -33,7 +33,7 @@ from whatsapp_monitoring_app.providers import console, transport
 from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 from whatsapp_monitoring_app.providers.transport import NoAnswer, NotSent, Unsendable
 
-MANY_AT_ONCE = 256  # requests in hand; the others wait, and their calls have not begun
+MANY_AT_ONCE = 512  # requests in hand; the others wait, and their calls have not begun
 DNS_SECONDS = 10
 # What the http.client of the other transport takes, in bytes and in lines.
 HEADER_LIMIT = 65_536

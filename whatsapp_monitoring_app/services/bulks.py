@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 CHUNK = 1000  # people per transaction
 # So many are rung for as soon as they are written, so that the senders have something to do; the sweep rings for the
 # others as fast as they can be sent.
-RUNG_AT_ONCE = 500
+RUNG_AT_ONCE = 2000
 # How long a run may hold a bulk message between two chunks: far longer than a chunk takes.
 LEASE = timedelta(minutes=3)
 
