@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 db_index=False,
                 editable=False,
                 null=True,
-                on_delete=django.db.models.deletion.DO_NOTHING,
+                on_delete=django.db.models.deletion.PROTECT,
                 related_name="notifications",
                 to="whatsapp_monitoring_app.whatsappbulk",
                 verbose_name="bulk message",

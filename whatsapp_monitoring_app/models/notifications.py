@@ -130,9 +130,8 @@ class WhatsAppNotification(models.Model):
 
     bulk = models.ForeignKey(
         "WhatsAppBulk",
-        # No constraint: it would be asked of each of a hundred thousand rows, and nothing follows from a message to
-        # its bulk message, which may be gone before it.
-        on_delete=models.DO_NOTHING,
+        # Its page tells what became of them. No constraint: it would be asked of each of a hundred thousand rows.
+        on_delete=models.PROTECT,
         db_constraint=False,
         null=True,
         editable=False,
