@@ -12,7 +12,7 @@ from tests.faults.system import running_system
 def main() -> int:
     """Run the scenarios; 1 when the promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--messages", type=int, default=24 * len(SCENARIOS), help="over all scenarios")
+    parser.add_argument("--messages", type=int, default=32 * len(SCENARIOS), help="over all scenarios")
     parser.add_argument("--write", type=Path, help="where to write the page")
     parser.add_argument("--only", action="append", choices=[scenario.code for scenario in SCENARIOS])
     options = parser.parse_args()
@@ -20,8 +20,9 @@ def main() -> int:
     results = []
     with running_system() as system:
         for scenario in chosen:
-            results.append(measure.run(system, scenario, options.messages // len(chosen)))
-            sys.stderr.write(f"{results[-1]}\n")
+            for result in measure.run(system, scenario, options.messages // len(chosen)):
+                results.append(result)
+                sys.stderr.write(f"{result}\n")
     sys.stdout.write(f"{report.table(results)}\n\n{report.verdict(results)}\n")
     if options.write:
         command = f"python -m tests.faults --messages {options.messages} --write {options.write}"

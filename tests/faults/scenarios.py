@@ -5,20 +5,25 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from tests.faults import disturbances
-from tests.faults.orders import DIE, FREEZE, Step
+from tests.faults.orders import DIE, FREEZE, Step, Way
 from tests.faults.system import System
 from whatsapp_monitoring_app.sandbox import Hostility, hostility
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`may_double`: no receipt can tell what became of a call, so notices are sent again and may arrive twice."""
+    """Workers are struck at `step` on each of these `ways`.
+
+    `may_double`: no receipt can tell what became of a call, so notices are sent again and may arrive
+    twice.
+    """
 
     code: str
     summary: str
     step: Step | None = None
+    ways: tuple[Way, ...] = tuple(Way)
     deed: int = DIE
-    most_strikes: int = 25
+    most_strikes: int = 12
     disturbance: Callable[[System], AbstractContextManager[None]] = disturbances.nothing
     hostility: Hostility = hostility.PEACE
     workers: int = 3
@@ -48,7 +53,7 @@ DISTURBANCES = (
         "Worker frozen after the claim, awake again long after its lease",
         step=Step.AFTER_CLAIM,
         deed=FREEZE,
-        most_strikes=2,
+        most_strikes=1,
         disturbance=disturbances.workers_frozen,
     ),
     Scenario("two_recoveries", "Two beats and two recoveries at once, six workers", workers=6, tickers=2, beats=2),
@@ -62,6 +67,40 @@ DISTURBANCES = (
     ),
     Scenario("postgres_killed", "PostgreSQL killed, back after 2 s", disturbance=disturbances.postgres_killed),
     Scenario("web_away", "Web server away: every webhook comes late", disturbance=disturbances.web_away),
+)
+
+AMID_A_GROUP = (
+    Scenario(
+        "postgres_restarted_among_answers",
+        "PostgreSQL stopped while a group of answers is in hand, started again at once",
+        step=Step.AFTER_ANSWER,
+        ways=(Way.TOGETHER,),
+        deed=FREEZE,
+        most_strikes=1,
+        disturbance=disturbances.postgres_restarted_among_answers,
+        hostility=Hostility(answer_delay=0.3),
+    ),
+    Scenario(
+        "valkey_away_amid_a_group",
+        "Valkey away for 2 s while a group leaves",
+        step=Step.BEFORE_REQUEST,
+        ways=(Way.TOGETHER,),
+        deed=FREEZE,
+        most_strikes=1,
+        disturbance=disturbances.valkey_away_amid_a_group,
+    ),
+    Scenario(
+        "provider_killed_amid_a_group",
+        "Provider killed while a group leaves: every connection reset, none taken for 1 s",
+        disturbance=disturbances.provider_killed_amid_a_group,
+        hostility=Hostility(answer_delay=0.5),
+    ),
+    Scenario(
+        "provider_hangs_amid_a_group",
+        "Provider hangs while a group leaves, for longer than the read time-out",
+        disturbance=disturbances.provider_hangs_amid_a_group,
+        hostility=Hostility(answer_delay=0.5),
+    ),
 )
 
 PROVIDER = (
@@ -118,4 +157,4 @@ PROVIDER = (
     ),
 )
 
-SCENARIOS = (Scenario("peace", "No fault"), *KILLS, *DISTURBANCES, *PROVIDER)
+SCENARIOS = (Scenario("peace", "No fault"), *KILLS, *DISTURBANCES, *AMID_A_GROUP, *PROVIDER)

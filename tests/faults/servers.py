@@ -35,7 +35,9 @@ class Postgres:
     def _try_to_start(self) -> bool:
         try:
             self.server.ensure_postgres_running()
-        except (subprocess.SubprocessError, AssertionError):
+            # It may have taken the dying one for a running one.
+            psycopg.connect(self.url).close()
+        except (subprocess.SubprocessError, AssertionError, psycopg.OperationalError):
             return False
         return True
 

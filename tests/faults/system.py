@@ -15,7 +15,8 @@ from typing import Any
 import psycopg
 import requests
 
-from tests.faults.orders import FOLDER_VARIABLE, Orders
+from tests.faults.line import Line
+from tests.faults.orders import FOLDER_VARIABLE, Orders, Way
 from tests.faults.processes import ROOT, Process, Supervisor
 from tests.faults.servers import Postgres, Valkey
 from tests.waiting import eventually
@@ -54,7 +55,9 @@ class System:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
         self.orders = Orders(folder / "orders")
-        self.web_port, self.sandbox_port, valkey_port = _free_ports(3)
+        self.web_port, self.sandbox_port, line_port, valkey_port = _free_ports(4)
+        self.line = Line(line_port, self.sandbox_port)
+        stack.callback(self.line.close)
         self.postgres = Postgres(folder / "postgres")
         stack.callback(self.postgres.stop)
         self.valkey = Valkey(folder / "valkey", valkey_port)
@@ -67,14 +70,14 @@ class System:
         self.start_web()
         eventually(self._web_answers, "the web server answers")
         self.run = ""
-        self.codes: list[str] = []
+        self.owed: dict[Way, list[str]] = {way: [] for way in Way}
         self.interruptions = 0
 
     @contextmanager
     def scenario(self, name: str, hostility: Hostility) -> Iterator[RunningSandbox]:
         """An empty system with a provider of this mood, until the block ends."""
         eventually(self._forget, "the tables are empty")
-        self.run, self.codes, self.interruptions = name, [], 0
+        self.run, self.owed, self.interruptions = name, {way: [] for way in Way}, 0
         with running(self._sandbox_config(hostility)) as self.sandbox:
             yield self.sandbox
 
@@ -91,16 +94,20 @@ class System:
         names = [process.name for kind in counts for process in self.supervisor.named(kind)]
         self.supervisor.stop(*(name for name in names if int(name[-1]) >= counts[name[:-1]]))
 
-    def post(self, count: int) -> None:
-        """Owe people so many more messages; returns when each is safely written down."""
-        order = {"run": self.run, "first": len(self.codes), "count": count}
+    @property
+    def owed_count(self) -> int:
+        return sum(map(len, self.owed.values()))
+
+    def post(self, way: Way, count: int) -> None:
+        """Owe people so many more messages in this way; returns when each is safely written down, or its bulk is."""
+        order = {"run": self.run, "way": way, "first": len(self.owed[way]), "count": count}
         assert self.caller.stdin
         assert self.caller.stdout
         self.caller.stdin.write(json.dumps(order) + "\n")
         self.caller.stdin.flush()
         answer = self.caller.stdout.readline()
         assert answer, f"The caller died: {(self.folder / 'caller.log').read_text()[-2000:]}"
-        self.codes += json.loads(answer)
+        self.owed[way] += json.loads(answer)
 
     def accepted(self) -> list[dict[str, Any]]:
         """The messages that the provider accepted."""
@@ -180,7 +187,7 @@ class System:
             "DJANGO_SETTINGS_MODULE": "ts_air_cargo.settings",
             "DATABASE_URL": self.postgres.url,
             "REDIS_URL": self.valkey.url,
-            "WHATSAPP_CLOUD_API_URL": f"http://127.0.0.1:{self.sandbox_port}",
+            "WHATSAPP_CLOUD_API_URL": f"http://127.0.0.1:{self.line.port}",
             "PUBLIC_BASE_URL": f"http://127.0.0.1:{self.web_port}",
             "WHATSAPP_TEST_PHONE": "",
             "WHATSAPP_QUIET_HOURS": "",

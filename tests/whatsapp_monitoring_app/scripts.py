@@ -55,6 +55,8 @@ class Provider:
 class Together:
     """The way of many messages at once, with a script on the far side of its wire."""
 
+    room = 1000
+
     def __init__(self, send: delivery.Send, at: datetime) -> None:
         self.send = send
         self.at = at

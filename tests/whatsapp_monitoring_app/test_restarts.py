@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.whatsapp_monitoring_app.scripts import NOW, Provider, accepted, attempt, post, refused, snapshot
+from tests.whatsapp_monitoring_app.scripts import NOW, Provider, Together, accepted, attempt, post, refused, snapshot
 from whatsapp_monitoring_app import providers
 from whatsapp_monitoring_app.models import Status, WhatsAppAttempt, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.models.notification_queries import LEASE
@@ -62,6 +62,25 @@ def test_an_answer_is_recorded_although_the_connection_is_known_to_be_closed(mon
 
     monkeypatch.setattr(recording, "RECORD_AGAIN_AFTER", (0,))
     assert attempt(post(), send).status == Status.SENT
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_group_of_answers_is_recorded_although_postgresql_was_restarted_meanwhile(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(recording, "RECORD_AGAIN_AFTER", (0,))
+    WhatsAppSender.objects.update(rate_per_second=100_000)
+    codes = [post(phone_number=f"+22376{n:06}").pk for n in range(8)]
+    first: list[HttpAnswer | Exception] = [NoAnswer("ReadTimeout"), refused(131016)]
+    answers = iter([*first, *(accepted(f"wamid.{n}") for n in range(5))])
+
+    def send(request: HttpRequest) -> HttpAnswer:
+        # The last of the group comes when PostgreSQL has been restarted.
+        answer = next(answers, None)
+        return Provider(answer)(request) if answer else restarting(accepted())(request)
+
+    delivery.deliver_all(codes, carrier=Together(send, NOW), now=lambda: NOW)
+    statuses = sorted(WhatsAppNotification.objects.values_list("status", flat=True))
+    assert statuses == [Status.RETRY_SCHEDULED, *[Status.SENT] * 6, Status.UNCONFIRMED]
+    assert WhatsAppAttempt.objects.count() == 8
 
 
 class Reopening(logging.Handler):

@@ -78,6 +78,8 @@ def at_full_speed() -> None:
 class Late:
     """Carries requests, and lets the answers come when `release` is called, in the opposite order."""
 
+    room = 1000
+
     def __init__(self) -> None:
         self.under_way: list[tuple[Hashable, queue.SimpleQueue[Carried]]] = []
 
@@ -228,6 +230,33 @@ class TestWhenTheAccountIsStopped:
         send(post_many(3), answering())
         assert statuses() == [Status.PENDING, Status.PENDING, Status.SENT]
         assert WhatsAppSender.objects.get(code="mali").stopped_until is None
+
+
+def test_who_waits_for_room_is_asked_again_whether_it_may_leave():
+    """A carrier that takes one at first; its answer stops the account."""
+    at_full_speed()
+    rooms = iter([1, 0])
+
+    class Narrow(Together):
+        @property
+        def room(self) -> int:  # type: ignore[override]
+            return next(rooms, 1)
+
+    class Stopping(Provider):
+        def __call__(self, request: HttpRequest) -> HttpAnswer:
+            answer = super().__call__(request)
+            WhatsAppSender.objects.update(
+                stopped_until=NOW + MINUTE, stop_class=ErrorClass.ACCOUNT_STOP, stop_reason="No"
+            )
+            return answer
+
+    provider = Stopping(refused(190, 401))
+    codes = post_many(8)
+    forget_pace()
+    carrier = Narrow(provider, NOW)
+    delivery.deliver_all(codes, carrier=carrier, now=lambda: NOW)
+    assert len(provider.requests) == 1
+    assert statuses() == [Status.PENDING] * 8
 
 
 class TestThePace:

@@ -78,6 +78,11 @@ class Exchange:
         self._thread.start()
         is_open.wait()
 
+    @property
+    def room(self) -> int:
+        """How many more requests would begin at once; the others would wait."""
+        return MANY_AT_ONCE - len(self._tasks) - len(self._asked)
+
     def start(self, key: Hashable, request: HttpRequest, into: Queue) -> None:
         """Begin to carry the request; what becomes of it is put `into` the queue, whatever happens, exactly once."""
         with self._lock:

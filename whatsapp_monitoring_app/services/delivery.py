@@ -32,6 +32,8 @@ AHEAD = timedelta(seconds=2)
 # that is killed leaves few messages in doubt, enough to share the price of a transaction.
 GROUP = 32
 GATHER_SECONDS = 0.02
+# How long to wait before looking again whether there is room for another call.
+ROOM_SECONDS = 0.01
 
 Send = Callable[[base.HttpRequest], base.HttpAnswer]
 Clock = Callable[[], datetime]
@@ -39,6 +41,9 @@ Clock = Callable[[], datetime]
 
 class Carrier(Protocol):
     """Whoever carries many requests at once; see providers.exchange."""
+
+    @property
+    def room(self) -> int: ...
 
     def start(self, key: uuid.UUID, request: base.HttpRequest, into: "queue.SimpleQueue[Carried]") -> None: ...
 
@@ -144,7 +149,8 @@ class _Flight:
             raise self._failures[0]
 
     def _start(self) -> None:
-        while self._to_start and self._to_start[0][1].starts_at <= self._now():
+        # What waited for room elsewhere would leave although its account had been stopped meanwhile.
+        while self._to_start and self._to_start[0][1].starts_at <= self._now() and self._carrier.room > 0:
             code, ready = self._to_start.popleft()
             obstacle = self._obstacle(self._notifications[code], ready)
             if obstacle:
@@ -174,10 +180,10 @@ class _Flight:
             deadline = min(deadline, time.monotonic() + GATHER_SECONDS)
 
     def _patience(self) -> float:
-        """Seconds until the next message is to start; with none left, as long as a call can take."""
+        """Seconds until the next message may start; with none left, as long as a call can take."""
         if not self._to_start:
             return CALL_TIME.total_seconds()
-        return max((self._to_start[0][1].starts_at - self._now()).total_seconds(), 0.001)
+        return max((self._to_start[0][1].starts_at - self._now()).total_seconds(), ROOM_SECONDS)
 
     def _record(self, answers: Collection[Carried]) -> None:
         records = [self._record_of(each) for each in answers]
