@@ -157,11 +157,11 @@ def ring_for_all(notifications: list[WhatsAppNotification]) -> None:
     ring_all(bells)
 
 
-def ring_for_retries_after_commit(notifications: list[WhatsAppNotification]) -> None:
-    transaction.on_commit(partial(ring_for_retries, notifications), robust=True)
+def ring_for_marked_after_commit(notifications: list[WhatsAppNotification]) -> None:
+    transaction.on_commit(partial(ring_for_marked, notifications), robust=True)
 
 
-def ring_for_retries(notifications: list[WhatsAppNotification]) -> None:
+def ring_for_marked(notifications: list[WhatsAppNotification]) -> None:
     bells = [recovery.Bell(each.pk, each.priority, is_first=each.attempt_count == 0) for each in notifications]
     ring_all(bells)
 

@@ -187,7 +187,8 @@ def send_whatsapp_notifications_together(self: Any, codes: list[str]) -> str | i
             return _later(codes)
         tried = delivery.deliver_all([uuid.UUID(code) for code in codes])
     bells.ring_again(tried)
-    _ring_the_next(queue, count=len(codes), has_left=not any(each.status in WAITING for each in tried))
+    waiting = sum(each.status in WAITING for each in tried)
+    _ring_the_next(queue, count=len(codes), has_left=2 * waiting <= len(tried))
     return len(tried)
 
 
@@ -218,7 +219,7 @@ def _ring_the_next(queue: str, count: int, *, has_left: bool) -> None:
     if queue == "whatsapp_retry":
         bells.ring_all(recovery.next_retries_to_ring(timezone.now(), count))
     elif queue == "whatsapp_bulk" and has_left:
-        # When these came back to wait for a slot, the others would too, a hundred thousand of them.
+        # When most of these came back to wait for a slot, the others would too, a hundred thousand of them.
         bells.ring_all(recovery.next_bulk_to_ring(timezone.now(), count))
 
 
@@ -233,7 +234,7 @@ def _send(code: str) -> str:
 @shared_task
 def send_bulk_whatsapp_notifications(code: str) -> int:
     """Write the notifications of one bulk message, and ring for the first of them; how many are new."""
-    return bulks.expand(uuid.UUID(code), ring=bells.ring_for_all)
+    return bulks.expand(uuid.UUID(code), ring=bells.ring_for_marked)
 
 
 def begin_retry_batch(order: retry_batches.Order) -> tuple[WhatsAppRetryBatch, bool]:
@@ -253,7 +254,7 @@ def retry_everything(scope: Scope, person: User) -> WhatsAppRetryBatch:
     Raises retry_batches.NothingToSend.
     """
     batch, _is_new = retry_batches.create(retry_batches.everything(scope, person), timezone.now())
-    pause = retry_runs.run(batch.pk, ring=bells.ring_for_retries_after_commit, chunks=CHUNKS_AT_ONCE)
+    pause = retry_runs.run(batch.pk, ring=bells.ring_for_marked_after_commit, chunks=CHUNKS_AT_ONCE)
     if pause:
         transaction.on_commit(partial(run_whatsapp_retry_batch_soon, batch.pk, pause), robust=True)
     batch.refresh_from_db()
@@ -263,7 +264,7 @@ def retry_everything(scope: Scope, person: User) -> WhatsAppRetryBatch:
 @shared_task
 def run_whatsapp_retry_batch(code: str) -> str:
     """Feed the next messages of a retry batch to the queue, and ring for the run after this one; the state."""
-    pause = retry_runs.run(uuid.UUID(code), ring=bells.ring_for_retries)
+    pause = retry_runs.run(uuid.UUID(code), ring=bells.ring_for_marked)
     if pause is None:
         return "no more"
     run_whatsapp_retry_batch_soon(uuid.UUID(code), pause)

@@ -20,7 +20,7 @@ from tests.stack import ROOT, child_environment
 from tests.whatsapp_monitoring_app.crowds import bulk_for, expand, people, unreachable
 from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, at_once
 from whatsapp_monitoring_app import tasks
-from whatsapp_monitoring_app.models import Status, WhatsAppBulk, WhatsAppNotification, WhatsAppOptOut
+from whatsapp_monitoring_app.models import Status, WhatsAppBulk, WhatsAppNotification, WhatsAppOptOut, WhatsAppSender
 from whatsapp_monitoring_app.services import bulks, outbox, recovery
 
 pytestmark = pytest.mark.django_db
@@ -76,8 +76,8 @@ def test_a_database_that_goes_away_stops_the_run_and_refuses_nobody(
     bulk = bulk_for(users)
     post_all = outbox.post_all
 
-    def lose_it_in_the_second_chunk(drafts: Any, at: Any) -> outbox.Posted:
-        posted = post_all(drafts, at)
+    def lose_it_in_the_second_chunk(drafts: Any, at: Any, **marks: Any) -> outbox.Posted:
+        posted = post_all(drafts, at, **marks)
         if users[3] in [draft.user for draft in drafts]:
             raise OperationalError("the connection is gone")
         return posted
@@ -99,8 +99,8 @@ import django; django.setup()
 import os, signal, sys, uuid
 from whatsapp_monitoring_app.services import bulks, outbox
 write, writes = outbox.post_all, []
-def write_and_die(drafts, at):
-    writes.append(write(drafts, at))
+def write_and_die(drafts, at, **marks):
+    writes.append(write(drafts, at, **marks))
     if len(writes) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return writes[-1]
@@ -207,10 +207,10 @@ def test_an_account_that_goes_while_its_chunk_is_written_does_not_stop_the_other
     gone, post_all = users[4], outbox.post_all
     pk = gone.pk
 
-    def while_somebody_goes(drafts: Any, at: Any) -> outbox.Posted:
+    def while_somebody_goes(drafts: Any, at: Any, **marks: Any) -> outbox.Posted:
         # Over a connection of its own, hence committed before the chunk: its foreign key then points nowhere.
         at_once(User.objects.filter(pk=pk).delete)
-        return post_all(drafts, at)
+        return post_all(drafts, at, **marks)
 
     monkeypatch.setattr(outbox, "post_all", while_somebody_goes)
     assert expand(bulk) == {user for user in users if user != gone}
@@ -225,8 +225,8 @@ def test_somebody_who_breaks_a_chunk_is_put_aside(
     bulk = bulk_for(users)
     post_all, odd = outbox.post_all, users[5]
 
-    def refuse_one(drafts: Any, at: Any) -> outbox.Posted:
-        posted = post_all(drafts, at)
+    def refuse_one(drafts: Any, at: Any, **marks: Any) -> outbox.Posted:
+        posted = post_all(drafts, at, **marks)
         if odd in [draft.user for draft in drafts]:
             raise error
         return posted
@@ -286,9 +286,9 @@ def test_the_notifications_of_a_bulk_message_are_found_from_it(make_user: Callab
 def test_people_are_read_a_chunk_at_a_time(make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch):
     sizes, post_all = [], outbox.post_all
 
-    def note_the_size(drafts: Any, at: Any) -> outbox.Posted:
+    def note_the_size(drafts: Any, at: Any, **marks: Any) -> outbox.Posted:
         sizes.append(len(drafts))
-        return post_all(drafts, at)
+        return post_all(drafts, at, **marks)
 
     monkeypatch.setattr(outbox, "post_all", note_the_size)
     expand(bulk_for(people(make_user, 7)))
@@ -326,6 +326,7 @@ def test_the_first_are_rung_for_at_once_and_the_sweep_finds_the_others(
     rung: list[tuple[str, str]], make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(bulks, "RUNG_AT_ONCE", 3)
+    WhatsAppSender.objects.update(rate_per_second=0.01)
     users = people(make_user, 8)
     WhatsAppOptOut.objects.create(phone_number=users[0].telephone, reason="STOP", created_at=NOW)
     assert tasks.send_bulk_whatsapp_notifications(str(bulk_for(users).pk)) == 8

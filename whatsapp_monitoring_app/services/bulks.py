@@ -12,15 +12,16 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppBulk, WhatsAppNotification
-from whatsapp_monitoring_app.services import drafts, outbox, sayings
+from whatsapp_monitoring_app.services import drafts, outbox, pacing, sayings
 from whatsapp_monitoring_app.services.drafts import Draft
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 1000  # people per transaction
-# So many are rung for as soon as they are written, so that the senders have something to do; the sweep rings for the
-# others as fast as they can be sent.
+# So many at least are rung for as soon as they are written, and as many as the senders can send before the next sweep,
+# which rings for the others.
 RUNG_AT_ONCE = 2000
+UNTIL_THE_SWEEP = timedelta(minutes=1)
 # How long a run may hold a bulk message between two chunks: far longer than a chunk takes.
 LEASE = timedelta(minutes=3)
 
@@ -61,7 +62,8 @@ def unheld(at: datetime) -> QuerySet[WhatsAppBulk]:
 
 
 def expand(code: uuid.UUID, *, ring: Ring, now: Clock = timezone.now) -> int:
-    """Write one notification per person; how many are new. `ring` is given the first of them, once they are safe.
+    """Write one notification per person; how many are new. `ring` is given the first of them, marked as rung for, once
+    they are safe.
 
     One run works at a time: a second one does nothing, and a run after a dead one goes on where it stopped.
     People who cannot be told are listed in the bulk's `refusals` with the reason, and do not stop the others.
@@ -69,11 +71,10 @@ def expand(code: uuid.UUID, *, ring: Ring, now: Clock = timezone.now) -> int:
     bulk = _claim(code, now())
     if bulk is None:
         return 0
-    new_count, to_ring_count = 0, RUNG_AT_ONCE
+    new_count = 0
     for new in _chunk_by_chunk(bulk, now):
         new_count += len(new)
-        first = [notification for notification in new if notification.is_due(notification.created_at)][:to_ring_count]
-        to_ring_count -= len(first)
+        first = [notification for notification in new if notification.rung_at]
         if first:
             ring(first)
     return new_count
@@ -88,9 +89,12 @@ def _claim(code: uuid.UUID, at: datetime) -> WhatsAppBulk | None:
 
 def _chunk_by_chunk(bulk: WhatsAppBulk, now: Clock) -> Iterator[list[WhatsAppNotification]]:
     """The new notifications of each chunk, after its commit."""
+    to_ring_count = max(RUNG_AT_ONCE, pacing.most_within(UNTIL_THE_SWEEP))
     try:
         for start in range(0, len(bulk.user_ids), CHUNK):
-            yield _tell(bulk, bulk.user_ids[start : start + CHUNK], now)
+            new = _tell(bulk, bulk.user_ids[start : start + CHUNK], now, is_rung=to_ring_count > 0)
+            to_ring_count -= sum(notification.rung_at is not None for notification in new)
+            yield new
         _save(bulk, claimed_until=None, finished_at=now())
     except Taken:
         logger.warning("Another run holds the bulk message %s now", bulk.pk)
@@ -108,10 +112,10 @@ def _lock(bulk: WhatsAppBulk) -> None:
         raise Taken
 
 
-def _tell(bulk: WhatsAppBulk, user_ids: list[int], now: Clock) -> list[WhatsAppNotification]:
+def _tell(bulk: WhatsAppBulk, user_ids: list[int], now: Clock, *, is_rung: bool) -> list[WhatsAppNotification]:
     """Write the notifications of these people; those that are new. Somebody who breaks a chunk is put aside."""
     try:
-        return _write(bulk, user_ids, now())
+        return _write(bulk, user_ids, now(), is_rung=is_rung)
     except WRONG_FOR_EVERYBODY:
         raise
     except Exception:
@@ -120,17 +124,18 @@ def _tell(bulk: WhatsAppBulk, user_ids: list[int], now: Clock) -> list[WhatsAppN
             _note_refusals(bulk, {user_ids[0]: _("An unexpected error, which the log explains.")})
             return []
     middle = len(user_ids) // 2
-    return _tell(bulk, user_ids[:middle], now) + _tell(bulk, user_ids[middle:], now)
+    halves = (user_ids[:middle], user_ids[middle:])
+    return [new for half in halves for new in _tell(bulk, half, now, is_rung=is_rung)]
 
 
-def _write(bulk: WhatsAppBulk, user_ids: list[int], at: datetime) -> list[WhatsAppNotification]:
+def _write(bulk: WhatsAppBulk, user_ids: list[int], at: datetime, *, is_rung: bool) -> list[WhatsAppNotification]:
     claimed_until = at + LEASE
     with transaction.atomic():
         # First, because the row's lock lets no other run begin before this chunk is written.
         _lock(bulk)
         people = _people(user_ids)
         drafts = {user_id: _draft(bulk, people.get(user_id), user_id) for user_id in user_ids}
-        new, refusals = outbox.post_all(list(drafts.values()), at)
+        new, refusals = outbox.post_all(list(drafts.values()), at, rung_at=at if is_rung else None)
         # In the same transaction as the rows: a run that goes on after a dead one counts none of them again.
         _save(bulk, claimed_until=claimed_until, written_count=F("written_count") + len(new))
     bulk.claimed_until = claimed_until

@@ -30,7 +30,7 @@ CALL_TIME = timedelta(seconds=transport.READ_SECONDS * 1.5)
 AHEAD = timedelta(seconds=2)
 # Answers are written together when so many are there, or when the first has waited so long: few enough that a worker
 # that is killed leaves few messages in doubt, enough to share the price of a transaction.
-GROUP = 32
+GROUP = 50
 GATHER_SECONDS = 0.02
 # How long to wait before looking again whether there is room for another call.
 ROOM_SECONDS = 0.01

@@ -84,16 +84,16 @@ def post(draft: Draft, at: datetime) -> tuple[WhatsAppNotification, bool]:
     return notification, True
 
 
-def post_all(drafts: Sequence[Draft], at: datetime) -> Posted:
+def post_all(drafts: Sequence[Draft], at: datetime, *, rung_at: datetime | None = None) -> Posted:
     """Write these notifications in the caller's transaction, by as many queries for a thousand as for one.
 
     Each is taken in or refused as by `post`, whatever becomes of the others. They are of one office, and each has an
-    idempotency key. Nobody is rung for.
+    idempotency key. Those that may leave at once are marked with `rung_at`, by whoever rings for them then.
     """
     known = writing.used_keys({draft.source_app for draft in drafts}, [draft.idempotency_key for draft in drafts])
     letters, refusals = _address_all([draft for draft in drafts if draft.idempotency_key not in known])
     refusing = _refusing(letters)
-    new = writing.write_all([writing.row(_values(letter, at, refusing, rung_at=None)) for letter in letters])
+    new = writing.write_all([writing.row(_values(letter, at, refusing, rung_at=rung_at)) for letter in letters])
     speaking = {draft.idempotency_key: draft for draft in drafts if draft.subjects}
     _name_subjects((one, speaking[one.idempotency_key]) for one in new if one.idempotency_key in speaking)
     cancellation.cancel_superseded_by(new, at)

@@ -193,6 +193,12 @@ def ramp(sender: WhatsAppSender, at: datetime) -> float:
     return min(1.0, RAMP_START + (1 - RAMP_START) * max((at - sender.resumed_at) / RAMP, 0.0))
 
 
+def most_within(duration: timedelta) -> int:
+    """How many messages all accounts together can send in this time, at their full rates."""
+    rates = {sender.account_key: sender.rate_per_second for sender in WhatsAppSender.objects.defer("token")}
+    return math.ceil(sum(rates.values()) * duration.total_seconds())
+
+
 def _key(sender: WhatsAppSender, name: str) -> str:
     return f"pace:{sender.account_key}:{name}"
 

@@ -4,7 +4,6 @@ Rows are taken with FOR UPDATE SKIP LOCKED, so that two runs share the work inst
 """
 
 import logging
-import math
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -22,12 +21,20 @@ from whatsapp_monitoring_app.models import (
     Trigger,
     WhatsAppNotification,
     WhatsAppReceipt,
-    WhatsAppSender,
     WhatsAppWebhookLog,
 )
 from whatsapp_monitoring_app.models.notification_queries import LEASE, NotificationQuerySet
 from whatsapp_monitoring_app.providers.base import ProviderError, Uncertain
-from whatsapp_monitoring_app.services import bulks, cancellation, message_types, receipts, recording, routing, verdicts
+from whatsapp_monitoring_app.services import (
+    bulks,
+    cancellation,
+    message_types,
+    pacing,
+    receipts,
+    recording,
+    routing,
+    verdicts,
+)
 from whatsapp_monitoring_app.services.verdicts import Context
 
 logger = logging.getLogger(__name__)
@@ -164,8 +171,7 @@ def mark_rung(bells: Sequence[Bell], at: datetime | None) -> None:
 
 
 def _sweep_size() -> int:
-    rates = {sender.account_key: sender.rate_per_second for sender in WhatsAppSender.objects.defer("token")}
-    return max(SMALLEST_SWEEP, math.ceil(sum(rates.values()) * SWEEP_INTERVAL.total_seconds() * 1.2))
+    return max(SMALLEST_SWEEP, pacing.most_within(SWEEP_INTERVAL * 1.2))
 
 
 def lost_bulks(at: datetime) -> list[uuid.UUID]:
