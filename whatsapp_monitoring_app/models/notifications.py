@@ -272,6 +272,12 @@ class WhatsAppNotification(models.Model):
             models.Index(
                 name="notification_informed_by", fields=["informed_by"], condition=Q(informed_by__isnull=False)
             ),
+            # What a worker with a free place takes next, among a hundred thousand that others were told of.
+            models.Index(
+                name="notification_unrung",
+                fields=["next_attempt_at"],
+                condition=Q(status__in=sorted(WAITING), rung_at__isnull=True),
+            ),
             # Deleting old rows: whether one of them is what another was sent again as.
             models.Index(name="notification_resent_as", fields=["resent_as"], condition=Q(resent_as__isnull=False)),
             # Recovery of what a dead worker held, and of what nobody confirmed.
