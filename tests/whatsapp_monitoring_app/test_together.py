@@ -194,6 +194,21 @@ def test_an_answer_that_breaks_the_records_is_the_only_one_lost(monkeypatch: pyt
     assert WhatsAppAttempt.objects.count() == 8
 
 
+def test_an_answer_that_cannot_be_read_is_the_only_one_in_doubt(monkeypatch: pytest.MonkeyPatch):
+    at_full_speed()
+    read = delivery._read
+
+    def broken(ready: Any, answer: Any, *moments: Any) -> Any:
+        if b"unreadable" in answer.body:
+            raise ZeroDivisionError
+        return read(ready, answer, *moments)
+
+    monkeypatch.setattr(delivery, "_read", broken)
+    with pytest.raises(ZeroDivisionError):
+        send(post_many(9), answering(accepted("wamid.1"), accepted("unreadable")))
+    assert statuses() == [Status.SENDING, *[Status.SENT] * 8]
+
+
 class TestWhenTheAccountIsStopped:
     def test_those_that_have_not_left_go_back_at_no_cost(self):
         """At 10 a second, most are held for their slots when the first answer comes."""

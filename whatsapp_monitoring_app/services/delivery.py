@@ -10,6 +10,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol, cast
 
 from django.utils import timezone
@@ -186,16 +187,18 @@ class _Flight:
         return max((self._to_start[0][1].starts_at - self._now()).total_seconds(), ROOM_SECONDS)
 
     def _record(self, answers: Collection[Carried]) -> None:
-        records = [self._record_of(each) for each in answers]
+        records: list[Record] = []
+        for each in answers:
+            self._carefully(partial(self._read_into, records, each))
         self._carefully(lambda: recording.record_all(records))
         if not all(isinstance(each.call.outcome, Accepted) for each in records):
-            self._circumstances.look_at_stops()
+            self._carefully(self._circumstances.look_at_stops)
 
-    def _record_of(self, carried: Carried) -> Record:
+    def _read_into(self, records: list[Record], carried: Carried) -> None:
         code = cast(uuid.UUID, carried.key)
         ready = self._under_way.pop(code)
         call = _read(ready, carried.answer, carried.started_at, carried.finished_at)
-        return Record(self._notifications[code], ready.sender, call)
+        records.append(Record(self._notifications[code], ready.sender, call))
 
     def _put_back(self) -> None:
         returned = {self._notifications[code]: each for code, each in self._returned.items()}
@@ -203,7 +206,7 @@ class _Flight:
         self._carefully(lambda: recording.put_back(returned, self._now()))
 
     def _carefully(self, write: Callable[[], None]) -> None:
-        """Write; what cannot be written must not keep the answers that come after it from being written."""
+        """Write; what cannot be written, or read, must not keep the answers that come after it from being written."""
         try:
             write()
         except Exception as error:  # noqa: BLE001 - raised by `go`, when nothing is under way any more

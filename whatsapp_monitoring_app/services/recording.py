@@ -72,6 +72,8 @@ def record_all(records: Sequence[Record]) -> None:
     what the provider said is better than not knowing. Waits, up to a quarter of a minute, for a database that is being
     restarted. One answer that cannot be written keeps no other from it; then the first error is raised.
     """
+    if not records:
+        return
     try:
         plain = patiently(partial(_record, records))
     except AWAY:
