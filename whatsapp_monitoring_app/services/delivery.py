@@ -143,9 +143,7 @@ class _Flight:
         while self._to_start or self._under_way:
             self._start()
             self._put_back()
-            answers = list(self._gather())
-            if answers:
-                self._record(answers)
+            self._record(list(self._gather()))
         if self._failures:
             raise self._failures[0]
 
@@ -171,7 +169,9 @@ class _Flight:
         return Wait(stop, max(at, sender.stopped_until or at)) if stop else None
 
     def _gather(self) -> Iterator[Carried]:
-        """The next answers: a group of them, or fewer when it is time to start another message."""
+        """The next answers: a group of them, or fewer when it is time to start another message, or none is to come."""
+        if not (self._to_start or self._under_way):
+            return
         deadline = time.monotonic() + self._patience()
         for _ in range(GROUP):
             try:
