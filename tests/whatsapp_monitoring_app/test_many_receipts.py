@@ -20,7 +20,7 @@ from tests import rows
 from tests.outages import redis_away
 from tests.stack import forget_pace
 from tests.whatsapp_monitoring_app.scripts import NOW, at_once, snapshot
-from whatsapp_monitoring_app import tasks
+from whatsapp_monitoring_app import bells, tasks
 from whatsapp_monitoring_app.models import (
     Outcome,
     Status,
@@ -392,7 +392,7 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         heard.append(args[0])
         return True
 
-    monkeypatch.setattr(tasks, "_publish", publish)
+    monkeypatch.setattr(bells, "publish", publish)
     forget_pace()
     return heard
 
