@@ -16,7 +16,7 @@ from tests import rows
 from tests.stack import ROOT, Stack, child_environment
 from tests.waiting import eventually
 from tests.whatsapp_monitoring_app.test_retry_batch_screens import form_of, shown
-from whatsapp_monitoring_app import tasks
+from whatsapp_monitoring_app import bells, tasks
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppRetryBatch
 from whatsapp_monitoring_app.services import retry_batches
 
@@ -92,7 +92,7 @@ def test_a_process_that_is_killed_in_the_middle_loses_and_doubles_nothing(
     plan = shown(agent, query="?error_class=expired")
     with monkeypatch.context() as patch:
         # Its bell is lost too.
-        patch.setattr(tasks, "_publish", lambda *_arguments, **_options: True)
+        patch.setattr(bells, "publish", lambda *_arguments, **_options: True)
         agent.post(reverse("agent_mali:whatsapp_retry_failed"), {**form_of(plan), "how": "all"})
     batch = WhatsAppRetryBatch.objects.get()
     environment = child_environment(DJANGO_SETTINGS_MODULE="ts_air_cargo.settings")
