@@ -37,6 +37,8 @@ class Stage:
         self.open(f"lots/{self.lot}/{path}")
 
     def fits(self) -> None:
+        # A click returns when the new document has begun to come in, which may be before its first element.
+        self.page.wait_for_load_state("domcontentloaded")
         overflow = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{self.page.url} is {overflow} px too wide"
 
