@@ -10,6 +10,7 @@ RECORDED = """
 SELECT count(*) FROM rivals_message AS message JOIN rivals_attempt AS attempt ON attempt.message_id = message.id
 WHERE message.status = 'sent' AND message.provider_message_id <> ''
 """
+FINISHED = "SELECT count(*) FROM rivals_message WHERE status = 'sent'"
 DOUBLED = "SELECT (SELECT count(*) FROM rivals_attempt) - count(DISTINCT provider_message_id) FROM rivals_message"
 
 
@@ -36,6 +37,9 @@ class Naive:
 
     def go(self) -> None:
         self.caller.ask("publish")
+
+    def finished(self) -> int:
+        return int(self.environment.query(self.url, FINISHED)[0][0])
 
     def recorded(self) -> int:
         return int(self.environment.query(self.url, RECORDED)[0][0])

@@ -13,6 +13,7 @@ SELECT count(*) FROM {rows.NOTIFICATIONS} AS owed
 JOIN {rows.ATTEMPTS} AS attempt ON attempt.notification_id = owed.code
 WHERE owed.status = 'sent' AND owed.provider_message_id IS NOT NULL AND attempt.outcome = 'accepted'
 """  # noqa: S608 - constants of ours
+FINISHED = f"SELECT count(*) FROM {rows.ATTEMPTS}"  # noqa: S608 - a constant of ours
 # Every message once: as many rows, attempts and different ids of the provider.
 DOUBLED = f"""
 SELECT (SELECT count(*) FROM {rows.ATTEMPTS}) - count(DISTINCT provider_message_id), count(*) FROM {rows.NOTIFICATIONS}
@@ -119,6 +120,9 @@ class Ours:
 
     def go(self) -> None:
         self.door.go(self.system.caller, self.people, self.prepared)
+
+    def finished(self) -> int:
+        return int(self.system.environment.query(self.system.url, FINISHED)[0][0])
 
     def recorded(self) -> int:
         return int(self.system.environment.query(self.system.url, RECORDED)[0][0])

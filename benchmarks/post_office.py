@@ -11,6 +11,8 @@ RECORDED = """
 SELECT count(*) FROM post_office_email AS email JOIN post_office_log AS log ON log.email_id = email.id
 WHERE email.status = 0 AND log.status = 0
 """
+# It logs the mails of a batch after it has marked them as sent.
+FINISHED = "SELECT count(*) FROM post_office_log"
 DOUBLED = "SELECT count(*) - count(DISTINCT email_id) FROM post_office_log"
 
 
@@ -39,6 +41,9 @@ class PostOffice:
     def go(self) -> None:
         self.is_sending = True
         self.sender.tell("send")
+
+    def finished(self) -> int:
+        return int(self.environment.query(self.url, FINISHED)[0][0])
 
     def recorded(self) -> int:
         return int(self.environment.query(self.url, RECORDED)[0][0])

@@ -42,6 +42,9 @@ class Bookkeeper:
             for number in range(self.count):
                 session.post(f"{self.provider.url}/v26.0/1/messages", json={"to": f"+2237000000{number}"})
 
+    def finished(self) -> int:
+        return self.says
+
     def recorded(self) -> int:
         return self.says
 
