@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Concat
 
-from whatsapp_monitoring_app.models import compiled, many_rows
+from whatsapp_monitoring_app.models import compiled, many_rows, prepared
 from whatsapp_monitoring_app.models.error_classes import ErrorClass
 from whatsapp_monitoring_app.models.receipts import WhatsAppReceipt
 from whatsapp_monitoring_app.models.senders import WITHOUT_RECEIPTS
@@ -172,31 +172,15 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
             RETURNING row.code
         """  # noqa: S608 - names of our own columns
         legal = [status.value for status in origins(to) if status in among]
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [to, *given.constants, *given.arrays, legal, *([claim_id] if claim_id else [])])
-            return [code for (code,) in cursor.fetchall()]
+        values = [to, *given.constants, *given.arrays, legal, *([claim_id] if claim_id else [])]
+        return [code for (code,) in prepared.rows(sql, values)]
 
     def claim(self, code: uuid.UUID, at: datetime) -> "WhatsAppNotification | None":
         """Take a due notification for sending, or None when it is not due or somebody else has it.
 
         The winner holds it until `claimed_until`; `claim_id` proves it.
         """
-        values = {"code": code, "at": at, "claim_id": uuid.uuid4(), "until": at + LEASE}
-        claim = self._claim
-        return next(iter(self.model.objects.raw(claim.sql, claim.with_values(**values))), None)
-
-    @cached_property
-    def _claim(self) -> compiled.Statement:
-        """The statement that claims one of these."""
-        marks: dict[str, Any] = {
-            "code": uuid.UUID(int=1),
-            "claim_id": uuid.UUID(int=2),
-            "at": EARLY,
-            "until": EARLY + LEASE,
-        }
-        due = self.due(EARLY).filter(code=marks["code"], status__in=origins(Status.SENDING))
-        changes = LEFT_BEHIND | {"status": Status.SENDING} | _held(uuid.UUID(int=2), EARLY)
-        return compiled.update_returning(due, changes, marks)
+        return next(iter(self._hold([code], at, at, self._claim)), None)
 
     def claim_all(
         self, codes: Collection[uuid.UUID], at: datetime, ahead: timedelta = timedelta()
@@ -205,30 +189,49 @@ class NotificationQuerySet(models.QuerySet["WhatsAppNotification"]):
 
         Also those whose slot in the sender's pace comes within `ahead`. What somebody else has locked is left alone.
         """
-        claim_id = uuid.uuid4()
-        has_slot = Q(slot_at__isnull=False, next_attempt_at__lte=at + ahead)
-        due = self.waiting().filter(Q(next_attempt_at__lte=at) | has_slot, code__in=codes).exclude(expires_at__lte=at)
-        with transaction.atomic():
-            free = list(due.order_by("code").select_for_update(skip_locked=True).values_list("code", flat=True))
-            if not free:
-                return []
-            self.model.objects.filter(code__in=free)._hold(claim_id, at)
-        # Those that are due first, then by their slots.
-        held = self.model.objects.select_related("user").filter(code__in=free, claim_id=claim_id)
-        return list(held.order_by("priority", "slot_at", "created_at"))
+        held = self._hold(codes, at, at + ahead, self._claim_free)
+        models.prefetch_related_objects(held, "user")
+        return sorted(held, key=_turn)
 
-    def _hold(self, claim_id: uuid.UUID, at: datetime) -> int:
-        return self.move(Status.SENDING, **_held(claim_id, at))
+    def _hold(
+        self, codes: Iterable[uuid.UUID], at: datetime, soon: datetime, claim: compiled.Statement
+    ) -> list["WhatsAppNotification"]:
+        values = {"keys": list(codes), "at": at, "soon": soon, "until": at + LEASE, "claim_id": uuid.uuid4()}
+        return prepared.instances(self.model, claim.sql, claim.with_values(**values))
+
+    @cached_property
+    def _claim(self) -> compiled.Statement:
+        """The statement that claims these, and waits for whoever is writing to them."""
+        return self._claiming(skips_locked=False)
+
+    @cached_property
+    def _claim_free(self) -> compiled.Statement:
+        """The statement that claims those of these that nobody is writing to."""
+        return self._claiming(skips_locked=True)
+
+    def _claiming(self, *, skips_locked: bool) -> compiled.Statement:
+        marks: dict[str, Any] = {
+            "claim_id": uuid.UUID(int=1),
+            "at": EARLY,
+            "soon": EARLY + timedelta(microseconds=1),
+            "until": EARLY + LEASE,
+        }
+        has_slot = Q(slot_at__isnull=False, next_attempt_at__lte=marks["soon"])
+        due = self.waiting().filter(Q(next_attempt_at__lte=EARLY) | has_slot).exclude(expires_at__lte=EARLY)
+        changes = LEFT_BEHIND | {
+            "status": Status.SENDING,
+            "claim_id": marks["claim_id"],
+            "claimed_until": marks["until"],
+            "slot_at": F("slot_at"),
+            "first_attempt_at": Coalesce("first_attempt_at", models.Value(EARLY)),
+        }
+        return compiled.update_picked(due, changes, marks, skips_locked=skips_locked)
 
 
-def _held(claim_id: uuid.UUID, at: datetime) -> dict[str, Any]:
-    """The columns of a notification that is claimed now."""
-    return {
-        "claim_id": claim_id,
-        "claimed_until": at + LEASE,
-        "slot_at": F("slot_at"),
-        "first_attempt_at": Coalesce("first_attempt_at", models.Value(at)),
-    }
+def _turn(notification: "WhatsAppNotification") -> tuple[int, bool, datetime, datetime]:
+    """The order in which claimed notifications leave: what is due before what has a slot, and by the slots."""
+    slot_at, created_at = notification.slot_at, notification.created_at
+    return notification.priority, slot_at is None, slot_at or created_at, created_at
 
 
 def _in_rows(changes: Mapping[uuid.UUID, Mapping[str, Any]]) -> Iterable[dict[uuid.UUID, Mapping[str, Any]]]:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, TypeVar, cast
 
 from django.db.models import Max
@@ -15,6 +15,8 @@ from whatsapp_monitoring_app.models import (
     WhatsAppReceipt,
     WhatsAppSender,
     WhatsAppTemplate,
+    compiled,
+    prepared,
 )
 from whatsapp_monitoring_app.models.senders import STOP_FIELDS
 from whatsapp_monitoring_app.services import approval, daily_limits, rendering
@@ -39,7 +41,7 @@ class Circumstances:
     @cached_property
     def senders(self) -> Sequence[WhatsAppSender]:
         """Every sender, with its fallback as one of them."""
-        senders = list(WhatsAppSender.objects.all())
+        senders = prepared.instances(WhatsAppSender, _every_sender())
         by_key = {sender.pk: sender for sender in senders}
         for sender in senders:
             sender.fallback = by_key[sender.fallback_id] if sender.fallback_id else None
@@ -110,6 +112,11 @@ class Circumstances:
         if question not in self._known:
             self._known[question] = find()
         return cast(Found, self._known[question])
+
+
+@cache
+def _every_sender() -> str:
+    return compiled.select(WhatsAppSender.objects.all()).sql
 
 
 def _result_of(find: Callable[[], approval.Approved]) -> approval.Approved | Unsayable:

@@ -16,7 +16,7 @@ from django.db.models import Case, Exists, OuterRef, UUIDField, When
 from django.db.models.functions import Cast
 
 from whatsapp_monitoring_app import providers
-from whatsapp_monitoring_app.models import ErrorClass, Outcome, Status, WhatsAppNotification, WhatsAppReceipt
+from whatsapp_monitoring_app.models import ErrorClass, Outcome, Status, WhatsAppNotification, WhatsAppReceipt, prepared
 from whatsapp_monitoring_app.models.receipts import ReceiptQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent, Refused
@@ -31,7 +31,8 @@ CODE = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 Kind = WhatsAppReceipt.Kind
 _WAITING = f"""
-    SELECT * FROM {WhatsAppReceipt._meta.db_table}
+    SELECT {", ".join(str(field.column) for field in WhatsAppReceipt._meta.concrete_fields)}
+    FROM {WhatsAppReceipt._meta.db_table}
     WHERE applied_at IS NULL AND (tracking = ANY(%s) OR provider_message_id = ANY(%s)) ORDER BY occurred_at, id
 """  # noqa: S608 - our own table
 
@@ -119,7 +120,7 @@ def apply_waiting_all(ids: Mapping[uuid.UUID, str | None], at: datetime) -> bool
     One query where nothing waits. To be called within the transaction that has stored the answers.
     """
     codes, known = [str(code) for code in ids], [each for each in ids.values() if each]
-    waiting = list(WhatsAppReceipt.objects.raw(_WAITING, [codes, known]))
+    waiting = prepared.instances(WhatsAppReceipt, _WAITING, [codes, known])
     if not waiting:
         return False
     for receipt in plain_receipts.apply(waiting, at):

@@ -7,9 +7,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
-from whatsapp_monitoring_app.models import WhatsAppInbound, WhatsAppSender
+from whatsapp_monitoring_app.models import WhatsAppInbound, WhatsAppSender, prepared
 
 LENGTH = timedelta(hours=24)
 # The call takes time, and the provider's clock is not ours.
@@ -25,7 +23,7 @@ LEFT JOIN LATERAL (
     WHERE phone_number = asked.number AND wa_id <> '' ORDER BY created_at DESC LIMIT 1
 ) AS told ON true
 JOIN whatsapp_monitoring_app_whatsappinbound AS written
-    ON written.phone_number IN (asked.number, told.name)
+    ON written.phone_number = ANY(ARRAY[asked.number, told.name])
     AND written.occurred_at > %(since)s AND written.occurred_at <= %(until)s
     AND NOT starts_with(written.provider_message_id, %(choice)s)
 GROUP BY 1, 2, 3
@@ -43,11 +41,10 @@ class Windows:
             "until": at + LENGTH,
             "choice": WhatsAppInbound.CHOICE_PREFIX,
         }
-        with connection.cursor() as cursor:
-            cursor.execute(_LAST_WRITTEN, asked)
-            self._written: dict[tuple[str, str, str], datetime] = {
-                (number, provider, account): last for number, provider, account, last in cursor.fetchall()
-            }
+        self._written: dict[tuple[str, str, str], datetime] = {
+            (number, provider, account): last
+            for number, provider, account, last in prepared.rows(_LAST_WRITTEN, asked)
+        }
 
     def open_until(self, phone_number: str, sender: WhatsAppSender, since: datetime | None = None) -> datetime | None:
         """When the person's window at this sender closes, with a margin; None when nothing has opened it.
