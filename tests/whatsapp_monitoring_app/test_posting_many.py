@@ -12,7 +12,6 @@ from accounts.models import User
 from tests.whatsapp_monitoring_app.crowds import TEXT, people
 from tests.whatsapp_monitoring_app.scripts import NOW, NUMBER, at_once
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppOptOut
-from whatsapp_monitoring_app.models.plain_texts import PlainText
 from whatsapp_monitoring_app.services import outbox, writing
 from whatsapp_monitoring_app.services.drafts import Draft
 
@@ -77,15 +76,8 @@ def test_what_is_refused_of_one_message_is_refused_of_many(fields: dict[str, Any
 
 
 def test_what_a_plain_text_does_not_name_has_a_default_in_the_database():
-    left_out = [
-        field
-        for field in WhatsAppNotification._meta.concrete_fields
-        if field.attname not in {column.attname for column in PlainText._meta.concrete_fields}
-    ]
+    left_out = [field for field in WhatsAppNotification._meta.concrete_fields if field.name not in writing.PLAIN]
     assert [field.name for field in left_out if not field.null and not field.has_db_default()] == []
-    assert {column.attname for column in PlainText._meta.concrete_fields} <= {
-        field.attname for field in WhatsAppNotification._meta.concrete_fields
-    }
 
 
 def test_a_row_made_quickly_is_as_the_constructor_makes_it():

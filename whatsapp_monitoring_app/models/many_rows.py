@@ -11,6 +11,8 @@ from typing import Any
 
 from django.db import connection, models
 
+from whatsapp_monitoring_app.models import prepared
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -54,14 +56,19 @@ def _field(model: type[models.Model], name: str) -> tuple[Any, str]:
     return field, field.db_type(connection)
 
 
-def insert(model: type[models.Model], rows: Sequence[Mapping[str, Any]], *, each: str) -> None:
-    """Insert the rows, without giving their keys back. Fields that they do not name have the database's default."""
+def insert(
+    model: type[models.Model], rows: Sequence[Mapping[str, Any]], *, each: str, ignore_conflicts: bool = False
+) -> None:
+    """Insert the rows, without giving their keys back. Fields that they do not name have the database's default.
+
+    With `ignore_conflicts` those are left out that are there already.
+    """
     if not rows:
         return
     given = columns(model, rows, each=each)
     sql = f"""
         INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({", ".join(given.expressions)})
         SELECT {", ".join(given.expressions.values())} FROM {given.source}
+        {"ON CONFLICT DO NOTHING" if ignore_conflicts else ""}
     """  # noqa: S608 - names of our own columns
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*given.constants, *given.arrays])
+    prepared.run(sql, [*given.constants, *given.arrays])

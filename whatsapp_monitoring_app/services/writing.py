@@ -7,12 +7,23 @@ from typing import Any, cast
 from django.db import IntegrityError, connection, transaction
 from django.db.models.base import ModelState
 
-from whatsapp_monitoring_app.models import WhatsAppNotification
-from whatsapp_monitoring_app.models.plain_texts import PlainText
+from whatsapp_monitoring_app.models import WhatsAppNotification, many_rows
 
 _FIELDS = WhatsAppNotification._meta.concrete_fields
 _FRESH = [(field.attname, field.default) for field in _FIELDS if field.has_default() and callable(field.default)]
 _USUAL = {field.attname: field.get_default() for field in _FIELDS}
+# The fields that a new plain text fills, and their attributes; the others have the database's defaults.
+PLAIN = {
+    field.name: field.attname
+    for field in map(
+        cast(Any, WhatsAppNotification._meta.get_field),
+        (
+            "code", "source_app", "user", "phone_number", "language", "message_type", "category", "title",
+            "message_content", "priority", "idempotency_key", "status", "max_attempts", "next_attempt_at", "rung_at",
+            "expires_at", "bulk", "created_at", "held_until", "cancelled_at", "cancel_reason",
+        ),
+    )
+}  # fmt: skip
 # What a plain text has not, of that which a caller can give.
 _beyond_plain = attrgetter(
     "template_id", "media", "reply_to", "asked_sender_id", "subject", "fact_rank", "context_data", "is_secret",
@@ -79,7 +90,9 @@ def _write_unused(rows: list[WhatsAppNotification]) -> list[WhatsAppNotification
 def _insert(rows: Sequence[WhatsAppNotification], *, ignore_conflicts: bool = False) -> None:
     plain = [row for row in rows if not any(_beyond_plain(row))]
     others = rows if not plain else [row for row in rows if any(_beyond_plain(row))]
-    if plain:
-        PlainText._default_manager.bulk_create(cast(list[PlainText], plain), ignore_conflicts=ignore_conflicts)
+    columns = [{name: row.__dict__[attribute] for name, attribute in PLAIN.items()} for row in plain]
+    many_rows.insert(WhatsAppNotification, columns, each="code", ignore_conflicts=ignore_conflicts)
+    for row in plain:
+        row._state.adding, row._state.db = False, connection.alias
     if others:
         WhatsAppNotification.objects.bulk_create(others, ignore_conflicts=ignore_conflicts)
