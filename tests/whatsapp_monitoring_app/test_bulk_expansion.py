@@ -37,7 +37,7 @@ def by_twos(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulks, "CHUNK", 2)
 
 
-def die(*_args: object) -> None:
+def die(*_args: object, **_marks: object) -> None:
     raise Died
 
 
@@ -236,6 +236,23 @@ def test_somebody_who_breaks_a_chunk_is_put_aside(
     assert list(bulk.refusals) == [str(odd.pk)]
     assert bulk.finished_at == NOW
     assert [record.exc_info and record.exc_info[1] for record in caplog.records] == [error]
+
+
+def test_what_is_wrong_with_everybody_stops_the_run_and_the_next_one_tells_them_all(
+    make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(bulks, "BROKEN_FROM_THE_START", 3)
+    users = people(make_user, 9)
+    bulk = bulk_for(users)
+    with monkeypatch.context() as broken:
+        broken.setattr(outbox, "post_all", die)
+        with pytest.raises(Died):
+            expand(bulk)
+    bulk.refresh_from_db()
+    assert (len(bulk.refusals), bulk.finished_at) == (2, None)
+
+    assert expand(bulk, at=AFTER_THE_LEASE) == set(users)
+    assert bulk.refusals == {}
 
 
 def test_a_bulk_for_nobody_is_finished_at_once():

@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, ProgrammingError, transaction
@@ -33,6 +34,8 @@ class Taken(Exception):
     """The run slept through its lease, and another one holds the bulk message now."""
 
 
+# So many broke, one after the other, and nobody did not: it is not them.
+BROKEN_FROM_THE_START = 20
 # What goes wrong with these is wrong for everybody: the run stops, and recovery lets another one go on.
 WRONG_FOR_EVERYBODY = (Taken, OperationalError, InterfaceError, ProgrammingError)
 
@@ -90,9 +93,10 @@ def _claim(code: uuid.UUID, at: datetime) -> WhatsAppBulk | None:
 def _chunk_by_chunk(bulk: WhatsAppBulk, now: Clock) -> Iterator[list[WhatsAppNotification]]:
     """The new notifications of each chunk, after its commit."""
     to_ring_count = max(RUNG_AT_ONCE, pacing.most_within(UNTIL_THE_SWEEP))
+    luck = _Luck()
     try:
         for start in range(0, len(bulk.user_ids), CHUNK):
-            new = _tell(bulk, bulk.user_ids[start : start + CHUNK], now, is_rung=to_ring_count > 0)
+            new = _tell(bulk, bulk.user_ids[start : start + CHUNK], now, luck, is_rung=to_ring_count > 0)
             to_ring_count -= sum(notification.rung_at is not None for notification in new)
             yield new
         _save(bulk, claimed_until=None, finished_at=now())
@@ -112,20 +116,40 @@ def _lock(bulk: WhatsAppBulk) -> None:
         raise Taken
 
 
-def _tell(bulk: WhatsAppBulk, user_ids: list[int], now: Clock, *, is_rung: bool) -> list[WhatsAppNotification]:
+@dataclass
+class _Luck:
+    """What a run has met: whether anything could be written, and how many people it put aside before that."""
+
+    is_proven: bool = False
+    broken: int = 0
+
+    def breaks(self) -> bool:
+        """One more is to be put aside; whether this is bad luck no longer."""
+        self.broken += 1
+        return not self.is_proven and self.broken >= BROKEN_FROM_THE_START
+
+
+def _tell(
+    bulk: WhatsAppBulk, user_ids: list[int], now: Clock, luck: _Luck, *, is_rung: bool
+) -> list[WhatsAppNotification]:
     """Write the notifications of these people; those that are new. Somebody who breaks a chunk is put aside."""
     try:
-        return _write(bulk, user_ids, now(), is_rung=is_rung)
+        new = _write(bulk, user_ids, now(), is_rung=is_rung)
     except WRONG_FOR_EVERYBODY:
         raise
     except Exception:
         if len(user_ids) == 1:
+            if luck.breaks():
+                raise
             logger.exception("The bulk message %s could not be written for %s", bulk.pk, user_ids[0])
             _note_refusals(bulk, {user_ids[0]: _("An unexpected error, which the log explains.")})
             return []
+    else:
+        luck.is_proven = True
+        return new
     middle = len(user_ids) // 2
     halves = (user_ids[:middle], user_ids[middle:])
-    return [new for half in halves for new in _tell(bulk, half, now, is_rung=is_rung)]
+    return [new for half in halves for new in _tell(bulk, half, now, luck, is_rung=is_rung)]
 
 
 def _write(bulk: WhatsAppBulk, user_ids: list[int], at: datetime, *, is_rung: bool) -> list[WhatsAppNotification]:
