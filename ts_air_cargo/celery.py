@@ -21,6 +21,8 @@ from django.utils import timezone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ts_air_cargo.settings")
 
+OBJECTS_BETWEEN_COLLECTIONS = 10_000
+
 app = Celery("ts_air_cargo")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -38,9 +40,13 @@ def drop_dead_connections(**_signal: Any) -> None:
 @worker_ready.connect
 @worker_process_init.connect
 def leave_the_house_alone(**_signal: Any) -> None:
-    """Let the garbage collection of this worker not walk over the program again and again: a third of its time."""
+    """Let the garbage collection of this worker not walk over the program again and again: a third of its time.
+
+    What comes after that are messages, each hundreds of objects that nothing keeps.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 
 @celeryd_after_setup.connect

@@ -30,6 +30,7 @@ from whatsapp_monitoring_app.services import (
     delivery,
     drafts,
     exports,
+    gathering,
     health,
     outbox,
     polling,
@@ -49,6 +50,8 @@ _retries_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONC
 # A due task that finds no thread waits unacknowledged inside the worker, which then takes nothing from any queue,
 # however urgent: what is not urgent never fills the threads.
 _unhurried_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY * 3 // 4))
+# Each is a hundred messages: more at once would only wait for room in the exchange, and for each other's threads.
+_groups_at_once = threading.BoundedSemaphore(max(1, min(6, settings.CELERY_WORKER_CONCURRENCY * 3 // 4)))
 # A workbook keeps a processor busy for minutes: one at a time leaves the threads to those who wait for answers.
 _export_at_once = threading.BoundedSemaphore(1)
 # Each takes hundreds of payloads: a flood of receipts leaves most threads to those who wait for their message.
@@ -182,7 +185,7 @@ def send_whatsapp_notification_async(self: Any, code: str) -> str:
 def send_whatsapp_notifications_together(self: Any, codes: list[str]) -> str | int:
     """Send those of these notifications that are due and that nobody else is at, many at a time; how many."""
     queue = _queue_of(self.request)
-    with _place_in(queue) as is_free:
+    with _place_in(queue, _groups_at_once) as is_free:
         if not is_free:
             return _later(codes)
         tried = delivery.deliver_all([uuid.UUID(code) for code in codes])
@@ -197,10 +200,14 @@ def _queue_of(request: Any) -> str:
 
 
 @contextmanager
-def _place_in(queue: str) -> Iterator[bool]:
-    """Whether there is a thread for a task of this queue; it is taken until the block ends."""
+def _place_in(queue: str, *others: threading.Semaphore) -> Iterator[bool]:
+    """Whether there is a thread for a task of this queue; it is taken until the block ends.
+
+    What is not urgent needs one of the `others` as well.
+    """
+    places = _PLACES.get(queue, ())
     with ExitStack() as taken:
-        for place in _PLACES.get(queue, ()):
+        for place in (*places, *others) if places else ():
             if not place.acquire(blocking=False):
                 yield False
                 return
@@ -224,7 +231,7 @@ def _ring_the_next(queue: str, count: int, *, has_left: bool) -> None:
 
 
 def _send(code: str) -> str:
-    notification = delivery.deliver(uuid.UUID(code))
+    notification = gathering.deliver(uuid.UUID(code))
     if notification is None:
         return "not mine"
     bells.ring_again([notification])

@@ -25,6 +25,8 @@ from whatsapp_monitoring_app.services import delivery, plain_receipts, receipts,
 
 ANSWER_SECONDS = 5
 _this_thread = threading.local()
+# On which way each message that the exchange carries was owed.
+_ways: dict[object, Way] = {}
 # The message on whose behalf the exchange's task works.
 _carried: ContextVar[object] = ContextVar("carried", default=None)
 
@@ -59,9 +61,9 @@ def _around_claim_of_many(orders: Orders) -> None:
     claim_all = NotificationQuerySet.claim_all
 
     def mortal_claim_all(self: NotificationQuerySet, codes: Any, at: Any, ahead: timedelta = timedelta()) -> Any:
-        orders.pass_each(Step.BEFORE_CLAIM, codes, Way.TOGETHER)
+        orders.pass_each(Step.BEFORE_CLAIM, codes, _this_thread.way)
         claimed = claim_all(self, codes, at, ahead)
-        orders.pass_each(Step.AFTER_CLAIM, [each.pk for each in claimed], Way.TOGETHER)
+        orders.pass_each(Step.AFTER_CLAIM, [each.pk for each in claimed], _this_thread.way)
         return claimed
 
     NotificationQuerySet.claim_all = mortal_claim_all  # type: ignore[method-assign]
@@ -88,13 +90,16 @@ def _around_delivery_of_many(orders: Orders) -> None:
     deliver_all, start = delivery.deliver_all, exchange.Exchange.start
 
     def mortal_start(self: exchange.Exchange, key: Any, request: Any, into: Any) -> None:
-        orders.pass_by(Step.BEFORE_REQUEST, key, Way.TOGETHER)
+        orders.pass_by(Step.BEFORE_REQUEST, key, _this_thread.way)
+        _ways[key] = _this_thread.way
         start(self, key, request, into)
 
-    def mortal_deliver_all(codes: Any) -> Any:
-        with _on_its_way(Way.TOGETHER):
-            tried = deliver_all(codes)
-        orders.pass_each(Step.AFTER_RECORDING, [each.pk for each in tried], Way.TOGETHER)
+    def mortal_deliver_all(codes: Any, **options: Any) -> Any:
+        # Those that were owed one by one and meet in the gathering are heard of one by one.
+        way = Way.ALONE if "tell" in options else Way.TOGETHER
+        with _on_its_way(way):
+            tried = deliver_all(codes, **options)
+        orders.pass_each(Step.AFTER_RECORDING, [each.pk for each in tried], way)
         return tried
 
     exchange.Exchange.start = mortal_start  # type: ignore[method-assign]
@@ -141,7 +146,7 @@ def _around_reading_of_many(orders: Orders) -> None:
     def mortal_data_received(self: ResponseHandler, data: bytes) -> None:
         key = vars(self).pop("carried", None)
         if key:
-            orders.pass_by(Step.BEFORE_READING, key, Way.TOGETHER)
+            orders.pass_by(Step.BEFORE_READING, key, _ways[key])
         data_received(self, data)
 
     exchange.Exchange._carry = named_carry  # type: ignore[method-assign]

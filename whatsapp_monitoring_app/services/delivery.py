@@ -8,7 +8,7 @@ import queue
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, cast
@@ -38,6 +38,7 @@ ROOM_SECONDS = 0.01
 
 Send = Callable[[base.HttpRequest], base.HttpAnswer]
 Clock = Callable[[], datetime]
+Tell = Callable[[WhatsAppNotification], object]
 
 
 class Carrier(Protocol):
@@ -64,15 +65,23 @@ def deliver(code: uuid.UUID, *, send: Send = transport.send, now: Clock = timezo
 
 
 def deliver_all(
-    codes: Collection[uuid.UUID], *, carrier: Carrier | None = None, now: Clock = timezone.now
+    codes: Collection[uuid.UUID],
+    *,
+    carrier: Carrier | None = None,
+    now: Clock = timezone.now,
+    ahead: timedelta = AHEAD,
+    tell: Tell = lambda _notification: None,
 ) -> list[WhatsAppNotification]:
-    """Try to send each of these notifications once, many at a time; those that were this call's to send, as stored."""
+    """Try to send each of these notifications once, many at a time; those that were this call's to send, as stored.
+
+    One whose slot comes within `ahead` is held until then. `tell` hears of each as soon as it is stored.
+    """
     at = now()
-    notifications = cancellation.still_wanted().claim_all(codes, at, AHEAD)
+    notifications = cancellation.still_wanted().claim_all(codes, at, ahead)
     if notifications:
         circumstances = Circumstances(notifications, at)
-        prepared = prepare_all(notifications, circumstances, AHEAD)
-        _Flight(notifications, prepared, circumstances, carrier or exchange(), now).go()
+        prepared = prepare_all(notifications, circumstances, ahead)
+        _Flight(notifications, prepared, circumstances, carrier or exchange(), now, tell).go()
     return notifications
 
 
@@ -124,7 +133,9 @@ class _Flight:
         circumstances: Circumstances,
         carrier: Carrier,
         now: Clock,
+        tell: Tell,
     ) -> None:
+        self._tell = tell
         self._notifications = {each.pk: each for each in notifications}
         self._circumstances = circumstances
         self._resumed_at = {sender.pk: sender.resumed_at for sender in circumstances.senders}
@@ -190,9 +201,14 @@ class _Flight:
         records: list[Record] = []
         for each in answers:
             self._carefully(partial(self._read_into, records, each))
-        self._carefully(lambda: recording.record_all(records))
+        self._carefully(partial(self._write, records))
         if not all(isinstance(each.call.outcome, Accepted) for each in records):
             self._carefully(self._circumstances.look_at_stops)
+
+    def _write(self, records: Sequence[Record]) -> None:
+        recording.record_all(records)
+        for each in records:
+            self._tell(each.claimed)
 
     def _read_into(self, records: list[Record], carried: Carried) -> None:
         code = cast(uuid.UUID, carried.key)
@@ -203,7 +219,12 @@ class _Flight:
     def _put_back(self) -> None:
         returned = {self._notifications[code]: each for code, each in self._returned.items()}
         self._returned = {}
-        self._carefully(lambda: recording.put_back(returned, self._now()))
+        self._carefully(partial(self._write_returned, returned))
+
+    def _write_returned(self, returned: Mapping[WhatsAppNotification, Wait | Refuse]) -> None:
+        recording.put_back(returned, self._now())
+        for notification in returned:
+            self._tell(notification)
 
     def _carefully(self, write: Callable[[], None]) -> None:
         """Write; what cannot be written, or read, must not keep the answers that come after it from being written."""
