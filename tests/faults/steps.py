@@ -103,7 +103,7 @@ def _around_delivery_of_many(orders: Orders) -> None:
         return tried
 
     exchange.Exchange.start = mortal_start  # type: ignore[method-assign]
-    delivery.deliver_all = mortal_deliver_all  # type: ignore[assignment]
+    delivery.deliver_all = mortal_deliver_all
 
 
 @contextmanager

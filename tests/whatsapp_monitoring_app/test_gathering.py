@@ -100,10 +100,19 @@ def busy(provider: SlowProvider, place: Gathering) -> list[threading.Thread]:
     provider.held_back |= {person(n): release for n in range(900, 900 + gathering.BUSY)}
     threads = []
     for count, code in enumerate(codes, 1):
-        threads.append(threading.Thread(target=at_once, args=[partial(place.deliver, code)]))
-        threads[-1].start()
-        eventually(lambda count=count: sum(provider.taken.values()) == count, "it is under way")
+        threads.append(started(partial(place.deliver, code)))
+        eventually(partial(has_taken, provider, count), "it is under way")
     return threads
+
+
+def has_taken(provider: SlowProvider, count: int) -> bool:
+    return sum(provider.taken.values()) == count
+
+
+def started(function: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=at_once, args=[function])
+    thread.start()
+    return thread
 
 
 def let_go(provider: SlowProvider, threads: list[threading.Thread]) -> None:
@@ -154,11 +163,12 @@ def test_a_call_that_hangs_keeps_no_other_thread_of_its_group(provider: SlowProv
     threads = busy(provider, place)
     provider.held_back[person(0)] = threading.Event()
     ends: list[UUID] = []
-    for code in codes:
-        threads.append(
-            threading.Thread(target=at_once, args=[lambda code=code: ends.append(place.deliver(code) and code)])
-        )
-        threads[-1].start()
+
+    def send(code: UUID) -> None:
+        if place.deliver(code):
+            ends.append(code)
+
+    threads += [started(partial(send, code)) for code in codes]
 
     # All but the one that hangs, and whoever carries the group.
     eventually(lambda: len(ends) >= len(others) - 1, "the others have heard")
