@@ -6,7 +6,7 @@ For every office whose agents speak with clients.
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts import phones
@@ -14,7 +14,7 @@ from accounts.models import User
 from agent_chine_app.models import Client, NumberChange
 from whatsapp_monitoring_app.models import CancelReason, WhatsAppWrongNumber
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
-from whatsapp_monitoring_app.services import corrections
+from whatsapp_monitoring_app.services import corrections, turns
 
 OF_THE_ACCOUNT = ("first_name", "last_name", "telephone", "email", "language")
 
@@ -59,7 +59,8 @@ def correct(
     With `old_is_strangers` somebody else answers at the number that changes: nothing more is written to it.
     The same correction made twice is one. Raises NumberTaken or ChangedMeanwhile, and then nothing is stored.
     """
-    _wait_for_turn()
+    # One number at a time: two agents who swap two numbers would wait for each other for ever.
+    turns.wait_for("correction of a number")
     user = User.objects.select_for_update().get(pk=client.user_id)
     old_number = user.telephone
     if old_number not in (opened_with, details.telephone):
@@ -84,12 +85,6 @@ def details_of(client: Client) -> Details:
         shares_phone=client.shares_phone,
         note=client.note,
     )
-
-
-def _wait_for_turn() -> None:
-    """Correct one number at a time: two agents who swap two numbers would wait for each other for ever."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('correction of a number', 0))")
 
 
 def _take_away(old_number: str, new_number: str, user: User, at: datetime) -> None:

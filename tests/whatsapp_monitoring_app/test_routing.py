@@ -193,7 +193,7 @@ def test_a_fallback_that_was_deleted_leaves_its_sender_alone():
 def test_the_company_speaks_for_accounts_with_a_fallback_of_its_own():
     system = make("systeme", make("reserve-1"), **BROKEN["paused"])
     notification = post(message_type="credentials")
-    assert routing.own_sender(notification) == system
+    assert routing.own_sender_without_token(notification) == system
     assert choose(notification, NOW).sender.code == "reserve-1"
 
 

@@ -72,6 +72,12 @@ def values(body: dict[str, Any]) -> list[str]:
     return [parameter["text"] for parameter in component["parameters"]]
 
 
+def is_open(voice: str) -> bool:
+    """Whether the client may be written to freely by this sender."""
+    sender = WhatsAppSender.objects.get(code=voice)
+    return window.Windows([NUMBER], NOW).is_open(NUMBER, sender)
+
+
 class TestWindow:
     def test_free_text_leaves_as_it_is_while_the_client_has_written_within_24_hours(self):
         open_window(at=NOW - 23 * HOUR)
@@ -90,7 +96,7 @@ class TestWindow:
         assert notification.message_content == TEXT
 
     @pytest.mark.parametrize(
-        ("age", "is_open"),
+        ("age", "expected"),
         [
             (timedelta(), True),
             (24 * HOUR - timedelta(minutes=2), True),
@@ -101,21 +107,21 @@ class TestWindow:
         ],
         ids=["now", "just within", "in the margin", "over", "their clock is ahead", "a wrong clock"],
     )
-    def test_it_lasts_24_hours_less_a_margin(self, age: timedelta, is_open: bool):
+    def test_it_lasts_24_hours_less_a_margin(self, age: timedelta, expected: bool):
         open_window(at=NOW - age)
-        assert window.is_open(NUMBER, WhatsAppSender.objects.get(code="mali"), NOW) is is_open
+        assert is_open("mali") is expected
 
     def test_it_is_open_at_the_number_that_was_written_to_only(self):
         mali = WhatsAppSender.objects.get(code="mali")
         mali.account_id, mali.token = "777", "token"
         mali.save()
         open_window(sender="chine")
-        assert not window.is_open(NUMBER, mali, NOW)
-        assert window.is_open(NUMBER, WhatsAppSender.objects.get(code="chine"), NOW)
+        assert not is_open("mali")
+        assert is_open("chine")
 
     def test_it_is_this_clients_own(self):
         open_window(number="+22370000000")
-        assert not window.is_open(NUMBER, WhatsAppSender.objects.get(code="mali"), NOW)
+        assert not is_open("mali")
 
     def test_a_client_whom_whatsapp_knows_by_other_digits_opens_it_too(self):
         attempt(post(), Provider(accepted(wa_id="22376123457")))
@@ -126,7 +132,7 @@ class TestWindow:
         inbound = open_window()
         inbound.provider_message_id = "preference:+22376123456:resume:1"
         inbound.save()
-        assert not window.is_open(NUMBER, WhatsAppSender.objects.get(code="mali"), NOW)
+        assert not is_open("mali")
 
     def test_a_provider_without_one_gets_the_text_itself(self):
         WhatsAppSender.objects.filter(code="mali").update(provider="wachap", account_id="a")

@@ -3,7 +3,6 @@
 One more message to somebody who has had one costs nothing.
 """
 
-import hashlib
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSender
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.providers.base import ProviderError
+from whatsapp_monitoring_app.services import turns
 
 DAY = timedelta(hours=24)
 
@@ -43,13 +43,12 @@ class Limits:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Let nobody else take from the same limits until the block ends. Without limited senders nobody waits."""
-        accounts = sorted({sender.account_key for sender in self._senders if sender.daily_limit is not None})
+        accounts = {sender.account_key for sender in self._senders if sender.daily_limit is not None}
         if not accounts:
             yield
             return
         with transaction.atomic():
-            for account in accounts:
-                _wait_for(account)
+            turns.wait_for(*(f"daily limit:{account}" for account in accounts))
             yield
 
     def obstacle(self, sender: WhatsAppSender, notification: WhatsAppNotification) -> ProviderError | None:
@@ -93,9 +92,3 @@ def _written_to(sender: WhatsAppSender, at: datetime) -> NotificationQuerySet:
     """What has left through this sender's account within a day, perhaps left, or is leaving."""
     perhaps = Q(status__in=(Status.UNCONFIRMED, Status.SENDING), first_attempt_at__gt=at - DAY)
     return WhatsAppNotification.objects.filter(Q(sent_at__gt=at - DAY) | perhaps, sender__in=sender.same_account())
-
-
-def _wait_for(account: str) -> None:
-    key = int.from_bytes(hashlib.blake2b(account.encode(), digest_size=8).digest(), signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])

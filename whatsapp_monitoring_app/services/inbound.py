@@ -5,7 +5,7 @@ import unicodedata
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +20,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppSender,
 )
 from whatsapp_monitoring_app.providers.base import InboundEvent, PreferenceEvent, ProviderError
-from whatsapp_monitoring_app.services import cancellation, drafts, message_types, outbox
+from whatsapp_monitoring_app.services import cancellation, drafts, message_types, outbox, turns
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,8 @@ def note_opt_out(notification: WhatsAppNotification, error: ProviderError | None
 
 def _keep(provider: str, event: InboundEvent, at: datetime) -> WhatsAppInbound | None:
     """The message as a new row; None when it was there already."""
-    _wait_for_turn(event.phone_number)
+    # One person's messages one at a time: two workers with their STOP and their START must see each other's.
+    turns.wait_for(f"inbound:{event.phone_number}")
     message, created = WhatsAppInbound.objects.get_or_create(
         provider_message_id=event.provider_message_id,
         defaults={
@@ -114,12 +115,6 @@ def _keep(provider: str, event: InboundEvent, at: datetime) -> WhatsAppInbound |
         },
     )
     return message if created else None
-
-
-def _wait_for_turn(phone_number: str) -> None:
-    """Take one person's messages one at a time: two workers with their STOP and their START must see each other's."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"inbound:{phone_number}"])
 
 
 def _is_overtaken(message: WhatsAppInbound) -> bool:

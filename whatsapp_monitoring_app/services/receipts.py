@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, Exists, OuterRef, UUIDField, When
 from django.db.models.functions import Cast
 
@@ -20,7 +20,15 @@ from whatsapp_monitoring_app.models import ErrorClass, Outcome, Status, WhatsApp
 from whatsapp_monitoring_app.models.receipts import ReceiptQuerySet
 from whatsapp_monitoring_app.models.statuses import REACHED
 from whatsapp_monitoring_app.providers.base import ProviderError, ReceiptEvent, Refused
-from whatsapp_monitoring_app.services import circuit, error_catalogue, inbound, plain_receipts, templates, verdicts
+from whatsapp_monitoring_app.services import (
+    circuit,
+    error_catalogue,
+    inbound,
+    plain_receipts,
+    templates,
+    turns,
+    verdicts,
+)
 from whatsapp_monitoring_app.services.retry_policy import EFFECTS
 from whatsapp_monitoring_app.services.verdicts import Context
 
@@ -71,7 +79,7 @@ def _keep(provider: str, event: ReceiptEvent, at: datetime) -> tuple[WhatsAppRec
     else:
         # The moment of arrival orders the receipts, but a repeated one has another: then the word alone is the fact.
         # The unique constraint cannot know that of the provider, so that only one at a time may look and insert.
-        _wait_for_others_with(fact)
+        turns.wait_for(json.dumps(sorted(fact.items())))
     values = {
         "occurred_at": occurred_at,
         "status": event.status,
@@ -80,12 +88,6 @@ def _keep(provider: str, event: ReceiptEvent, at: datetime) -> tuple[WhatsAppRec
         **verdicts.error_fields(event.error),
     }
     return WhatsAppReceipt.objects.get_or_create(**fact, defaults=values)
-
-
-def _wait_for_others_with(fact: dict[str, Any]) -> None:
-    """Hold these words until the transaction ends; whoever holds them already ends first."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [json.dumps(sorted(fact.items()))])
 
 
 def apply(receipt: WhatsAppReceipt, at: datetime) -> bool:

@@ -75,13 +75,8 @@ def cannot_leave(at: datetime) -> Q:
     return Q(source_app__in=idle_offices, asked_sender=None) & ~Q(message_type__in=asked_one_by_one)
 
 
-def own_sender(notification: WhatsAppNotification) -> WhatsAppSender:
-    """The voice for this message: the one asked for, the system's for accounts and codes, or the office's own."""
-    return WhatsAppSender.objects.select_related("fallback").get(**_key_of_own_sender(notification))
-
-
 def own_sender_without_token(notification: WhatsAppNotification) -> WhatsAppSender | None:
-    """The same, for whoever does not send; None when there is none any more."""
+    """Who speaks for it unless somebody stands in, for whoever does not send; None when there is none any more."""
     return WhatsAppSender.objects.defer("token").filter(**_key_of_own_sender(notification)).first()
 
 

@@ -60,8 +60,3 @@ class Windows:
         """Whether the person may be written to freely from this sender's number."""
         until = self.open_until(phone_number, sender, since)
         return until is not None and until > self._at
-
-
-def is_open(phone_number: str, sender: WhatsAppSender, at: datetime) -> bool:
-    """Whether the person may be written to freely from this sender's number."""
-    return Windows([phone_number], at).is_open(phone_number, sender)
