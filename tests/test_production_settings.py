@@ -162,3 +162,11 @@ def test_quiet_hours_that_are_not_understood_stop_the_start(wrong: str):
     assert stopped.returncode != 0
     sentence = f"WHATSAPP_QUIET_HOURS must be two different times like 21:00-08:00, or empty; “{wrong}” is not."
     assert stopped.stderr.rstrip().endswith(sentence)
+
+
+def test_a_token_that_could_be_guessed_opens_no_figures():
+    stopped = manage("check", **REQUIRED, METRICS_TOKEN="prometheus")
+
+    assert stopped.returncode != 0
+    assert stopped.stderr.rstrip().endswith("METRICS_TOKEN must have at least 20 characters, or be empty.")
+    assert manage("check", **REQUIRED, METRICS_TOKEN="prometheus-0123456789").returncode == 0

@@ -1,15 +1,19 @@
 """The Celery application: `celery -A ts_air_cargo worker -l info`."""
 
 import gc
+import logging
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import (
+    after_setup_task_logger,
     after_task_publish,
     beat_embedded_init,
     beat_init,
+    before_task_publish,
     celeryd_after_setup,
+    task_postrun,
     task_prerun,
     worker_process_init,
     worker_ready,
@@ -18,6 +22,8 @@ from celery.signals import (
 )
 from django.db import close_old_connections
 from django.utils import timezone
+
+from ts_air_cargo import log_context
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ts_air_cargo.settings")
 
@@ -35,6 +41,28 @@ def drop_dead_connections(**_signal: Any) -> None:
     Django looks after that at the beginning of a web request; a worker has none.
     """
     close_old_connections()
+
+
+@after_setup_task_logger.connect
+def log_as_all_others(logger: logging.Logger, **_signal: Any) -> None:
+    """Let what tasks log come in the form of all other lines."""
+    logger.handlers.clear()
+    logger.propagate = True
+
+
+@before_task_publish.connect
+def hand_over_the_request(headers: dict[str, Any], **_signal: Any) -> None:
+    log_context.hand_over(headers)
+
+
+@task_prerun.connect
+def name_the_task(task_id: str, task: "Task[Any, Any]", **_signal: Any) -> None:
+    log_context.begin_task(task_id, task.name, task.request.get("request_id"))
+
+
+@task_postrun.connect
+def forget_the_task(**_signal: Any) -> None:
+    log_context.end_task()
 
 
 @worker_ready.connect

