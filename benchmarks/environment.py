@@ -29,6 +29,7 @@ TEMPLATES = {OURS: "template_of_ours", RIVALS: "template_of_rivals"}
 APP_SECRET = "benchmark-app-secret"  # noqa: S105 - opens nothing
 PRODUCTION = {
     "DJANGO_DEBUG": "0",
+    "REHEARSAL": "1",
     "DJANGO_SECRET_KEY": "benchmark-secret-key-that-guards-nothing-at-all-0123456789",
     "ALLOWED_HOSTS": "*",
     "PUBLIC_BASE_URL": "https://benchmark.invalid",

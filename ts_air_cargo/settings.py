@@ -5,77 +5,49 @@ With DJANGO_DEBUG=0 it is production, and every secret and address must be given
 `.env.example` lists and explains the variables.
 """
 
-import re
-from datetime import time
-from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 import django_stubs_ext
-import environ
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
-from ts_air_cargo import embedded, logs
+from ts_air_cargo import embedded, environment, logs
+from ts_air_cargo.environment import BASE_DIR, DEBUG, env, in_development
 
 django_stubs_ext.monkeypatch()
 
-Value = TypeVar("Value")
-
-BASE_DIR = Path(__file__).resolve().parent.parent
-
-env = environ.Env()
-if (BASE_DIR / ".env").exists():
-    env.read_env(BASE_DIR / ".env")
-
-DEBUG = env.bool("DJANGO_DEBUG", default=True)
-
-
-def in_development(name: str, default: Value) -> Value | str:
-    """The variable's text, or `default` on a development machine. Raises ImproperlyConfigured in production."""
-    value = env.str(name, default="")
-    if value:
-        return str(value)
-    if DEBUG:
-        return default
-    raise ImproperlyConfigured(f"{name} must be set when DJANGO_DEBUG is off.")
-
-
-def hours(name: str, default: str) -> tuple[time, time] | None:
-    """Start and end in a text like 21:00-08:00; None when it is empty. Raises ImproperlyConfigured."""
-    text = env.str(name, default=default).strip()
-    if not text:
-        return None
-    moment = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-    found = re.fullmatch(f"({moment})-({moment})", text)
-    if found is None or found[1] == found[2]:
-        raise ImproperlyConfigured(f"{name} must be two different times like 21:00-08:00, or empty; “{text}” is not.")
-    return time.fromisoformat(found[1]), time.fromisoformat(found[2])
-
-
 # --- Security and addresses
 
-SECRET_KEY = in_development("DJANGO_SECRET_KEY", "development-only-" + "0" * 40)
-ALLOWED_HOSTS = [host.strip() for host in str(in_development("ALLOWED_HOSTS", "*")).split(",")]
-PUBLIC_BASE_URL = str(in_development("PUBLIC_BASE_URL", "http://127.0.0.1:8000")).rstrip("/")
+SECRET_KEY = environment.secret("DJANGO_SECRET_KEY", "development-only-" + "0" * 40, at_least=50)
+PUBLIC_BASE_URL = environment.public_address("PUBLIC_BASE_URL", "http://127.0.0.1:8000")
+ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", PUBLIC_BASE_URL)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
 CSRF_FAILURE_VIEW = "ts_air_cargo.views.refused_form"
 
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if not DEBUG else None
-SECURE_SSL_REDIRECT = not DEBUG
+# Whose word is taken for a visitor's address and for https; everybody else's is thrown away.
+TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES", "" if DEBUG else "127.0.0.1,::1")
+# Always in production; a rehearsal may do without.
+_BY_HTTPS = not DEBUG and PUBLIC_BASE_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _BY_HTTPS else None
+SECURE_SSL_REDIRECT = _BY_HTTPS
 # Asked from inside, without the proxy that ends TLS.
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
-SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
-SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
+SECURE_HSTS_SECONDS = 31_536_000 if _BY_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _BY_HTTPS
 # A promise for the whole domain that browsers keep for years: only its owner can give it.
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
 SILENCED_SYSTEM_CHECKS = [] if SECURE_HSTS_PRELOAD else ["security.W021"]
-SESSION_COOKIE_SECURE = not DEBUG
-CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_SECURE = _BY_HTTPS
+CSRF_COOKIE_SECURE = _BY_HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 # Bytes of a webhook's body: Meta puts up to 1000 updates into one, and stays below 3 MB.
 WEBHOOK_LIMIT = env.int("WEBHOOK_LIMIT", default=3 * 1024 * 1024)
-DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOK_LIMIT
+DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOK_LIMIT  # without files
+# Bytes of any request, files included: the largest photo, and what stands around it.
+REQUEST_LIMIT = 10 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
 # Nothing from elsewhere, and no script or style in a page's text. Of the Django admin this switches off one script:
 # the form of periodic tasks no longer says in words what the chosen crontab means.
 CONTENT_SECURITY_POLICY = {
@@ -114,8 +86,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Before everything that asks who is there, and whether the request came by https.
+    "ts_air_cargo.middleware.TrustedProxiesMiddleware",
     "ts_air_cargo.log_context.LogContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "ts_air_cargo.middleware.PermissionsPolicyMiddleware",
     "ts_air_cargo.probes.ProbesMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -124,6 +99,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.PreferencesMiddleware",
+    "ts_air_cargo.middleware.RequestLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -131,7 +107,7 @@ MIDDLEWARE = [
 
 if not DEBUG:
     # Right behind the security headers; in development runserver serves the files itself.
-    MIDDLEWARE.insert(2, "whitenoise.middleware.WhiteNoiseMiddleware")
+    MIDDLEWARE.insert(MIDDLEWARE.index("csp.middleware.CSPMiddleware"), "whitenoise.middleware.WhiteNoiseMiddleware")
 
 # Opens /metrics to Prometheus, which sends it as a bearer token. "": there is no such page, and nothing is measured.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
@@ -312,10 +288,12 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- WhatsApp
 
-WHATSAPP_CLOUD_API_URL = str(in_development("WHATSAPP_CLOUD_API_URL", "http://127.0.0.1:8900")).rstrip("/")
+# Production against the sandbox on the same machine: nothing leaves it, and `check --deploy` finds that an error.
+WHATSAPP_REHEARSAL = environment.REHEARSAL
+WHATSAPP_CLOUD_API_URL = environment.provider_address("WHATSAPP_CLOUD_API_URL", "http://127.0.0.1:8900")
 WHATSAPP_CLOUD_API_VERSION = env.str("WHATSAPP_CLOUD_API_VERSION", default="v26.0")
-WHATSAPP_CLOUD_APP_SECRET = in_development("WHATSAPP_CLOUD_APP_SECRET", "sandbox-app-secret")
-WHATSAPP_CLOUD_VERIFY_TOKEN = in_development("WHATSAPP_CLOUD_VERIFY_TOKEN", "sandbox-verify-token")
+WHATSAPP_CLOUD_APP_SECRET = environment.secret("WHATSAPP_CLOUD_APP_SECRET", "sandbox-app-secret", at_least=16)
+WHATSAPP_CLOUD_VERIFY_TOKEN = environment.secret("WHATSAPP_CLOUD_VERIFY_TOKEN", "sandbox-verify-token", at_least=16)
 WHATSAPP_SANDBOX_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the sandbox
 # The account of every sender that has none of its own yet.
 WHATSAPP_CLOUD_PHONE_NUMBER_ID = env.str("WHATSAPP_CLOUD_PHONE_NUMBER_ID", default="100000000000001" if DEBUG else "")
@@ -323,10 +301,14 @@ WHATSAPP_CLOUD_PHONE_NUMBER_ID = env.str("WHATSAPP_CLOUD_PHONE_NUMBER_ID", defau
 WHATSAPP_CLOUD_BUSINESS_ACCOUNT_ID = env.str(
     "WHATSAPP_CLOUD_BUSINESS_ACCOUNT_ID", default="102290129340398" if DEBUG else ""
 )
-WHATSAPP_CLOUD_TOKEN = env.str("WHATSAPP_CLOUD_TOKEN", default=WHATSAPP_SANDBOX_TOKEN if DEBUG else "")
+WHATSAPP_CLOUD_TOKEN = environment.not_of_the_sandbox(
+    "WHATSAPP_CLOUD_TOKEN",
+    env.str("WHATSAPP_CLOUD_TOKEN", default=WHATSAPP_SANDBOX_TOKEN if DEBUG else ""),
+    WHATSAPP_SANDBOX_TOKEN,
+)
 WACHAP_API_URL = env.str("WACHAP_API_URL", default="https://api.wachap.com/v1").rstrip("/")
 # Part of the address that WaChap's webhook is given; without it nothing that comes there is believed.
-WACHAP_WEBHOOK_SECRET = env.str("WACHAP_WEBHOOK_SECRET", default="")
+WACHAP_WEBHOOK_SECRET = environment.optional_secret("WACHAP_WEBHOOK_SECRET", at_least=16)
 TWILIO_API_URL = env.str("TWILIO_API_URL", default="https://api.twilio.com").rstrip("/")
 # Where administrators look at the workers; "" where there is no such page.
 _FLOWER = f"http://127.0.0.1:{env.int('FLOWER_PORT', default=5555)}" if DEBUG else ""
@@ -334,9 +316,9 @@ FLOWER_URL = env.str("FLOWER_URL", default=_FLOWER).rstrip("/")
 # Everything goes to this number when it is set, whoever the client is.
 WHATSAPP_TEST_PHONE = env.str("WHATSAPP_TEST_PHONE", default="")
 # From when to when people are not woken up by what is not urgent, by the clock where they are; the end is not quiet.
-WHATSAPP_QUIET_HOURS = hours("WHATSAPP_QUIET_HOURS", default="" if DEBUG else "21:00-08:00")
+WHATSAPP_QUIET_HOURS = environment.hours("WHATSAPP_QUIET_HOURS", default="" if DEBUG else "21:00-08:00")
 # Encrypts the senders' tokens; several keys, newest first, separated by commas, while keys are being changed.
-WHATSAPP_TOKEN_KEYS = str(in_development("WHATSAPP_TOKEN_KEYS", "development-only-token-key")).split(",")
+WHATSAPP_TOKEN_KEYS = environment.secrets("WHATSAPP_TOKEN_KEYS", "development-only-token-key", at_least=32)
 # Seconds. No call starts when less than one and a half reading times of its lease are left.
 WHATSAPP_READ_SECONDS = env.float("WHATSAPP_READ_SECONDS", default=15)
 WHATSAPP_LEASE_SECONDS = env.float("WHATSAPP_LEASE_SECONDS", default=90)
@@ -359,7 +341,7 @@ vars().update(env.email_url_config(env.str("EMAIL_URL", default="consolemail://"
 EMAIL_TIMEOUT = 10  # seconds: whoever sends has other work
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or f"alerts@{urlsplit(PUBLIC_BASE_URL).hostname}"
 # They get every alert, beside the administrators who have an e-mail address.
-ALERT_EMAILS = [address.strip() for address in env.str("ALERT_EMAILS", default="").split(",") if address.strip()]
+ALERT_EMAILS = environment.texts("ALERT_EMAILS")
 
 # --- Parcels
 

@@ -92,7 +92,7 @@ def test_neighbours_on_one_ipv6_line_count_together():
 
 @pytest.mark.parametrize("is_behind_proxy", [True, False])
 def test_only_our_own_proxy_says_whose_address_it_is(is_behind_proxy: bool, settings: Any):
-    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if is_behind_proxy else None
+    settings.TRUSTED_PROXIES = [HERE] if is_behind_proxy else ["192.0.2.0/24"]
     for number in range(visits.MISSES):
         get(**{"X-Forwarded-For": f"203.0.113.{number}, {THERE}"})
 

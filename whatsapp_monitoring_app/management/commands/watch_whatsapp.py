@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -22,6 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--seconds", type=float, default=SECONDS, help="Between two looks.")
+        parser.add_argument("--sign", type=Path, help="A file whose age says when it looked last.")
         parser.add_argument("--once", action="store_true", help="Look once, and end.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,9 +34,9 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: over.set())
         self.stdout.write("Watching the WhatsApp messages.")
-        look()
+        _look_and_sign(options["sign"])
         while not over.wait(options["seconds"]):
-            look()
+            _look_and_sign(options["sign"])
 
 
 def look() -> None:
@@ -44,3 +46,9 @@ def look() -> None:
         logger.error("The database is away: %s", error)
     finally:
         close_old_connections()
+
+
+def _look_and_sign(sign: Path | None) -> None:
+    look()
+    if sign:
+        sign.touch()
