@@ -36,6 +36,7 @@ from whatsapp_monitoring_app.models import (
 from whatsapp_monitoring_app.services import (
     announcements,
     call_list,
+    call_queue,
     calls,
     cleanup,
     corrections,
@@ -47,7 +48,7 @@ from whatsapp_monitoring_app.services import (
     trends,
 )
 from whatsapp_monitoring_app.services.announcements import Event, Telling
-from whatsapp_monitoring_app.services.call_list import Kind, Search
+from whatsapp_monitoring_app.services.call_queue import Kind, Search
 from whatsapp_monitoring_app.services.retries import NotRetryable
 
 pytestmark = pytest.mark.django_db
@@ -58,8 +59,7 @@ ADMIN = scopes.get("admin_mali")
 
 
 def on_the_list(scope: scopes.Scope = MALI, **search: str) -> list[str]:
-    found = call_list.find(scope, Search(**search), LATER)
-    return call_list.numbers(call_list.entries(found), call_list.tried_since(scope, NOW))
+    return call_queue.of(scope, Search(**search), LATER).numbers
 
 
 def failed(**fields: Any) -> WhatsAppNotification:
@@ -106,7 +106,7 @@ def test_whoever_no_message_reached_is_called(make_user: Callable[..., User]):
     untold(make_user())
 
     assert set(on_the_list()) == {"+22370000001", "+22370000002", muted.telephone, "+22370000003", "+999"}
-    assert call_list.count(MALI, LATER) == 5
+    assert call_queue.count(MALI, LATER) == 5
     by_kind = {kind: on_the_list(kind=kind) for kind in Kind}
     assert by_kind == {
         Kind.FAILED: ["+22370000001"],
@@ -126,7 +126,7 @@ def test_nobody_else_is_called(status: Status, make_user: Callable[..., User]):
     failed(message_type="otp", phone_number="+22370000001")
 
     assert on_the_list() == []
-    assert call_list.count(MALI, LATER) == 0
+    assert call_queue.count(MALI, LATER) == 0
 
 
 def test_the_most_urgent_come_first_then_who_waits_longest_and_last_whom_somebody_tried_today(
@@ -138,7 +138,7 @@ def test_the_most_urgent_come_first_then_who_waits_longest_and_last_whom_somebod
 
     calls.note_try(call_list.at_number(MALI, "+22370000002", LATER), make_user(), LATER, uuid.uuid4())
     assert on_the_list() == ["+22370000003", "+22370000001", "+22370000004", "+22370000002"]
-    assert call_list.tried_since(MALI, LATER + timedelta(days=1)) == set()
+    assert call_queue.tried_since(MALI, LATER + timedelta(days=1)) == set()
 
 
 def test_a_person_is_one_entry_whatever_failed_and_the_newest_message_comes_first(make_user: Callable[..., User]):
@@ -178,7 +178,7 @@ def test_the_count_stops_where_the_menu_stops_counting(make_user: Callable[..., 
         )
         for number in range(150)
     )
-    assert call_list.count(MALI, LATER) == call_list.COUNTED_AT_MOST + 1
+    assert call_queue.count(MALI, LATER) == call_queue.COUNTED_AT_MOST + 1
     assert len(on_the_list()) == 151
 
 
@@ -190,7 +190,7 @@ def test_an_office_calls_about_its_own_messages_and_the_administration_about_all
     assert set(on_the_list()) == {"+22370000001", "+999"}
     assert on_the_list(scopes.get("agent_chine")) == ["+22370000002"]
     assert set(on_the_list(ADMIN)) == {"+22370000001", "+22370000002", "+999"}
-    assert [call_list.count(scope, LATER) for scope in (MALI, ADMIN)] == [2, 3]
+    assert [call_queue.count(scope, LATER) for scope in (MALI, ADMIN)] == [2, 3]
 
 
 def test_whoever_was_told_is_off_every_list(make_user: Callable[..., User]):
@@ -275,7 +275,7 @@ def test_whoever_learnt_more_from_a_newer_message_is_not_called():
 
     change(newer, status=Status.DELIVERED, next_attempt_at=None, delivered_at=NOW)
     assert on_the_list() == []
-    assert call_list.count(MALI, LATER) == 0
+    assert call_queue.count(MALI, LATER) == 0
 
 
 def test_whoever_learnt_of_one_of_two_parcels_is_called_about_the_other():

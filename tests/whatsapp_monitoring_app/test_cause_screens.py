@@ -13,6 +13,7 @@ from django.utils.html import escape
 from accounts.models import User
 from tests import rows
 from whatsapp_monitoring_app.models import ErrorClass, WhatsAppAuditEntry, WhatsAppCauseMark, WhatsAppNotification
+from whatsapp_monitoring_app.services import cause_counts, depth
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +51,24 @@ def test_without_failures_the_page_says_so(agent: Browser):
     assert "No failure waits for you" in page(agent)
     assert "Nothing that passes these filters has failed" in page(agent, query="message_type=delivery")
     assert "These filters are not understood" in page(agent, query="error_class=garbage")
+
+
+def test_above_the_bound_a_group_says_that_there_are_more(agent: Browser, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cause_counts, "COUNTED_AT_MOST", 4)
+    for number in range(5):
+        failed(number=f"+2237600000{number}")
+    html = page(agent)
+    assert "4+ clients: Number without WhatsApp" in html
+    assert "4+ messages" in html
+    assert "and 1+ other" in html
+
+
+def test_words_are_looked_for_among_the_newest_and_the_page_says_so(agent: Browser, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(depth, "LOOKED_THROUGH", 2)
+    for hours in range(3):
+        failed(created_at=timezone.now() - hours * HOUR, failed_at=timezone.now() - hours * HOUR)
+    assert "2 messages were looked through" in page(agent, query="message_type=expedition")
+    assert "were looked through" not in page(agent)
 
 
 def test_a_group_says_how_many_why_whom_and_what_to_do(agent: Browser):

@@ -1,6 +1,6 @@
 """What failed, grouped by cause: how many, whom, since when, and whether somebody has seen to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,10 +20,12 @@ from whatsapp_monitoring_app.models import (
     WhatsAppCauseMark,
     WhatsAppNotification,
 )
-from whatsapp_monitoring_app.services import causes, explanations
-from whatsapp_monitoring_app.services.causes import Group, Key, State
+from whatsapp_monitoring_app.services import cause_counts, causes, depth, explanations
+from whatsapp_monitoring_app.services.cause_counts import Key
+from whatsapp_monitoring_app.services.causes import Group, State
 from whatsapp_monitoring_app.services.diagnosis import Remedy
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS
+from whatsapp_monitoring_app.services.paging import AtLeast
 from whatsapp_monitoring_app.services.search import Filters
 
 pytestmark = pytest.mark.django_db
@@ -42,10 +44,10 @@ def failed(office: str = "agent_mali", number: int = 1, **fields: Any) -> WhatsA
     return rows.notification(office, phone_number=f"+2237600{number:04}", **fields)
 
 
-def groups(office: str = "agent_mali", query: str = "", at: datetime | None = None) -> list[Group]:
+def groups(office: str = "agent_mali", query: str = "", at: datetime | None = None) -> Sequence[Group]:
     scope = scopes.get(office)
     visible = WhatsAppNotification.objects.visible_to(scope)
-    return causes.groups(visible, scope, Filters.read(query), at or timezone.now())
+    return causes.look(visible, scope, Filters.read(query), at or timezone.now()).groups
 
 
 def mark(key: Key, person: User | None, at: datetime, seen_at: datetime | None = None, office: str = "") -> None:
@@ -165,6 +167,46 @@ def test_a_handled_cause_comes_back_with_what_failed_since(now: datetime, make_u
     assert (group.state, group.fresh_count, group.sums.people_count) == (State.CAME_BACK, 3, 4)
     (of_one,) = groups(query="telephone=76000001")
     assert of_one.state == State.CAME_BACK
+
+
+def test_each_cause_is_counted_up_to_a_bound(
+    now: datetime, make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cause_counts, "COUNTED_AT_MOST", 2)
+    for number in range(4):
+        failed(number=number, failed_at=now - number * HOUR)
+    failed(error_code="131021", failed_at=now)
+    mark(BAD_NUMBER, make_user(), now - 5 * HOUR)
+    many, one = groups()
+
+    assert (many.sums.message_count, many.fresh_count) == (2, 2)
+    assert isinstance(many.sums.message_count, AtLeast)
+    assert isinstance(many.sums.people_count, AtLeast)
+    assert isinstance(many.fresh_count, AtLeast)
+    assert isinstance(many.others_count, AtLeast)
+    assert (many.sums.first_at, many.sums.last_at) == (now - 3 * HOUR, now)
+    assert [type(one.sums.message_count), type(one.sums.people_count), type(one.fresh_count)] == [int, int, int]
+
+
+def test_up_to_the_bound_everything_is_counted(now: datetime, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cause_counts, "COUNTED_AT_MOST", 2)
+    for number in range(2):
+        failed(number=number)
+    (group,) = groups()
+    assert (group.sums.message_count, type(group.sums.message_count)) == (2, int)
+
+
+def test_words_are_looked_for_among_the_newest_failures(now: datetime, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(depth, "LOOKED_THROUGH", 2)
+    for days in range(4):
+        at = now - timedelta(days=days)
+        failed(number=days, message_type="delivery", created_at=at, failed_at=at)
+    visible, scope = WhatsAppNotification.objects.all(), scopes.get("agent_mali")
+    found = causes.look(visible, scope, Filters.read("message_type=delivery"), now)
+
+    assert found.end
+    assert [group.sums.people_count for group in found.groups] == [2]
+    assert causes.look(visible, scope, Filters(), now).end is None
 
 
 def test_a_mark_is_of_one_office_and_one_code(now: datetime, make_user: Callable[..., User]):

@@ -17,7 +17,8 @@ from accounts.models import User
 from tests import rows
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppNotification, WhatsAppSubject
-from whatsapp_monitoring_app.services import call_list, depth
+from whatsapp_monitoring_app.services import call_queue, depth
+from whatsapp_monitoring_app.services.paging import AtLeast
 from whatsapp_monitoring_app.services.search import Filters
 
 pytestmark = pytest.mark.django_db
@@ -181,13 +182,13 @@ def test_looking_far_asks_no_more_questions(query: str, agent: Browser):
 def test_the_menu_says_that_more_may_wait_for_a_call(
     agent: Browser, make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(call_list, "LOOKED_AT", 3)
+    monkeypatch.setattr(call_queue, "LOOKED_AT", 3)
     for number in range(3):
         rows.notification("agent_mali", phone_number=f"+2237612345{number}")
     scope, at = scopes.get("agent_mali"), timezone.now()
-    assert not isinstance(call_list.count(scope, at), call_list.AtLeast)
+    assert not isinstance(call_queue.count(scope, at), AtLeast)
     rows.notification("agent_mali", phone_number="+22376123450")
 
-    assert call_list.count(scope, at) == 3
-    assert isinstance(call_list.count(scope, at), call_list.AtLeast)
+    assert call_queue.count(scope, at) == 3
+    assert isinstance(call_queue.count(scope, at), AtLeast)
     assert '<small class="count">3+</small>' in look(agent, "")

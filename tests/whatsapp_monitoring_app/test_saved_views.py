@@ -19,7 +19,7 @@ from tests import rows
 from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSavedView
 from whatsapp_monitoring_app.services import saved_views
-from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
+from whatsapp_monitoring_app.services.call_queue import COUNTED_AT_MOST
 
 pytestmark = pytest.mark.django_db
 

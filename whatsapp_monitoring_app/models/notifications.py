@@ -15,6 +15,17 @@ from whatsapp_monitoring_app.models.statuses import WAITING, CancelReason, Infor
 
 MEDIA = [(form.value, form.label) for form in (Form.IMAGE, Form.DOCUMENT)]
 NO_ERROR = {"error_code": "", "error_class": "", "error_message": ""}
+# The question `calls.given_up` without the clock. What nobody is called about would stand in the way for ever.
+MAY_NEED_A_CALL = (
+    Q(informed_at__isnull=True, resent_as__isnull=True)
+    & ~Q(message_type__in=["otp", "alert", "opt_out_confirmation", "sender_test"])
+    & (
+        Q(status="failed")
+        | Q(status="unconfirmed")
+        | Q(status="cancelled", cancel_reason="opt_out", message_type__in=["delivery", "delay"])
+        | Q(status="cancelled", cancel_reason="wrong_number")
+    )
+)
 
 
 class WhatsAppNotification(models.Model):
@@ -282,15 +293,17 @@ class WhatsAppNotification(models.Model):
             models.Index(name="notification_resent_as", fields=["resent_as"], condition=Q(resent_as__isnull=False)),
             # Recovery of what a dead worker held, and of what nobody confirmed.
             models.Index(name="notification_held", fields=["claimed_until"], condition=Q(status=Status.SENDING)),
-            # The call list, and how many people are on it: what may need a call, newest first.
+            # The call list, and how many people are on it: what may need a call, the most urgent first. Of one office,
             models.Index(
-                name="notification_to_call",
-                fields=["-created_at", "-code"],
-                condition=Q(informed_at__isnull=True, resent_as__isnull=True)
-                & (
-                    Q(status__in=["failed", "unconfirmed"])
-                    | Q(status="cancelled", cancel_reason__in=["opt_out", "wrong_number"])
-                ),
+                name="notification_call_by_office",
+                fields=["source_app", "priority", "-created_at", "-code"],
+                condition=MAY_NEED_A_CALL,
+            ),
+            # and of all.
+            models.Index(
+                name="notification_call_by_urgency",
+                fields=["priority", "-created_at", "-code"],
+                condition=MAY_NEED_A_CALL,
             ),
             # A client's messages; what an opt-out cancels.
             models.Index(name="notification_by_number", fields=["phone_number", "-created_at"]),

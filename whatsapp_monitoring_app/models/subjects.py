@@ -60,7 +60,9 @@ def overtaken(newer: models.Q) -> models.Q:
         # are, in one hash table, where a few look-ups by index are enough.
         fact_rank__lte=models.OuterRef("fact_rank"),
     )
-    return models.Q(models.Exists(facts), ~models.Exists(facts.exclude(models.Exists(more))), fact_rank__gt=0)
+    # Of most messages the first of these is enough to know that they are not.
+    has_facts = models.Q(fact_rank__gt=0)
+    return has_facts & models.Q(models.Exists(facts), ~models.Exists(facts.exclude(models.Exists(more))))
 
 
 def superseded() -> models.Q:

@@ -35,7 +35,7 @@ def given_up(notifications: NotificationQuerySet, at: datetime) -> NotificationQ
     misdirected = cancelled & Q(cancel_reason=CancelReason.WRONG_NUMBER)
     failed = Q(status=Status.FAILED)
     doubtful = Q(status=Status.UNCONFIRMED, confirm_by__lte=at)
-    # The condition of the index `notification_to_call`, which is why the status stands beside each reason.
+    # The condition of the indexes `notification_call_…` (MAY_NEED_A_CALL), hence the status beside each reason.
     found = notifications.filter(failed | doubtful | unwanted | misdirected, informed_at=None, resent_as=None)
     return found.exclude(message_type__in=message_types.TYPES_WITHOUT_CALL)
 

@@ -1,16 +1,13 @@
 """What failed and waits for a person, grouped by why: one cause is seen to once, not once for each client."""
 
-import operator
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import reduce
-from typing import Any, NamedTuple, Self
+from typing import Self
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import Count, Max, Min, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -18,19 +15,18 @@ from accounts.models import User
 from whatsapp_monitoring_app.models import Action, ErrorClass, WhatsAppCauseMark, WhatsAppNotification
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.services import audit, diagnosis, explanations
+from whatsapp_monitoring_app.services import audit, cause_counts, depth, diagnosis, explanations
+from whatsapp_monitoring_app.services.cause_counts import Cause, Key, Sums
+from whatsapp_monitoring_app.services.depth import End
 from whatsapp_monitoring_app.services.diagnosis import Remedy
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, WITHOUT_REASON, Explanation
+from whatsapp_monitoring_app.services.paging import AtLeast
 from whatsapp_monitoring_app.services.search import NONE, Filters
 from whatsapp_monitoring_app.services.statistics import cause_label
 
 # A cause that was first seen within this time is new.
 STILL_NEW = timedelta(hours=24)
-SHOWN_AT_MOST = 100
-# The newest messages of each group that are looked at for whom to name.
-SAMPLE = 6
 NAMED = 3
-KEY = ("source_app", "error_class", "error_code")
 
 
 class State(models.TextChoices):
@@ -38,24 +34,6 @@ class State(models.TextChoices):
     NEW = "new", _("New")
     ONGOING = "ongoing", _("Ongoing")
     HANDLED = "handled", _("Handled")
-
-
-class Key(NamedTuple):
-    """Why messages of one office failed; `error_class` and `error_code` are "" where nothing was said."""
-
-    source_app: str
-    error_class: str
-    error_code: str
-
-
-@dataclass(frozen=True)
-class Sums:
-    """How many messages failed so, to how many telephones, and from when to when."""
-
-    message_count: int
-    people_count: int
-    first_at: datetime
-    last_at: datetime
 
 
 @dataclass(frozen=True)
@@ -82,39 +60,36 @@ class Group:
     @property
     def others_count(self) -> int:
         """How many people the sample does not name."""
-        return max(self.sums.people_count - len(self.sample), 0)
+        people = self.sums.people_count
+        count = max(people - len(self.sample), 0)
+        return AtLeast(count) if isinstance(people, AtLeast) else count
 
 
-def groups(visible: NotificationQuerySet, scope: Scope, filters: Filters, at: datetime) -> list[Group]:
+@dataclass(frozen=True)
+class Look:
+    """The causes that were found. Words and the like were looked for among the newest failures, back to `end`."""
+
+    groups: Sequence[Group]
+    end: End | None
+
+
+def look(visible: NotificationQuerySet, scope: Scope, filters: Filters, at: datetime) -> Look:
     """Why messages that pass the filters failed, the cause of most people first; a few queries, whatever there is.
 
     Their status is no filter here. Whether a cause is new or came back, all that failed for it says.
     """
-    filters = filters.without("status")
-    everything = visible.to_retry()
-    found = filters.apply(visible, at).to_retry()
-    shown = _sums(found)
-    facts = _Facts.of(found, shown, everything, _sums(everything) if filters.is_filtering else shown)
-    return [facts.group(key, sums, at, _query(filters, scope, key)) for key, sums in shown.items()]
+    filters = replace(filters, status="to_handle")
+    end = depth.end(filters, visible, {}, at)
+    found = _since(depth.looked_at(filters.apply(visible, at), end), filters, end, at)
+    causes = cause_counts.of(found, scope)
+    facts = _Facts.of(causes)
+    return Look([facts.group(cause, at, _query(filters, scope, cause.key)) for cause in causes], end)
 
 
-def _sums(failed: NotificationQuerySet) -> dict[Key, Sums]:
-    rows: Any = (
-        failed.order_by()
-        .values(*KEY)
-        .annotate(
-            messages=Count("pk"),
-            people=Count("phone_number", distinct=True),
-            first=Min("failed_at"),
-            last=Max("failed_at"),
-        )
-        .order_by("-people", "-last")[:SHOWN_AT_MOST]
-    )
-    return {_key(row): Sums(row["messages"], row["people"], row["first"], row["last"]) for row in rows}
-
-
-def _key(row: Mapping[str, Any]) -> Key:
-    return Key(*(row[name] for name in KEY))
+def _since(found: NotificationQuerySet, filters: Filters, end: End | None, at: datetime) -> NotificationQuerySet:
+    """The same ones. Nothing fails before it is created, and the index is ordered by when they failed."""
+    begins = [moment for moment in (filters.begins_at(at), end and end.moment) if moment]
+    return found.filter(failed_at__gte=max(begins)) if begins else found
 
 
 def _query(filters: Filters, scope: Scope, key: Key) -> str:
@@ -130,42 +105,28 @@ def _query(filters: Filters, scope: Scope, key: Key) -> str:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is known of the groups beside their sums."""
+    """What is known of the causes beside their sums."""
 
-    whole: Mapping[Key, Sums]
     marks: Mapping[Key, WhatsAppCauseMark]
-    fresh_counts: Mapping[Key, int]
     samples: Mapping[Key, Sequence[WhatsAppNotification]]
     explained: Mapping[UUID, Explanation]
 
     @classmethod
-    def of(
-        cls,
-        found: NotificationQuerySet,
-        shown: Collection[Key],
-        everything: NotificationQuerySet,
-        whole: Mapping[Key, Sums],
-    ) -> Self:
-        marks = _marks(shown)
-        samples = _samples(found, shown) if shown else {}
-        return cls(
-            whole,
-            marks,
-            _fresh_counts(everything, [mark for key, mark in marks.items() if _came_back(whole.get(key), mark)]),
-            samples,
-            explanations.explain_all([sample[0] for sample in samples.values()]),
-        )
+    def of(cls, causes: Collection[Cause]) -> Self:
+        samples = _samples(causes)
+        first_of_each = [sample[0] for sample in samples.values()]
+        return cls(_marks({cause.key for cause in causes}), samples, explanations.explain_all(first_of_each))
 
-    def group(self, key: Key, sums: Sums, at: datetime, query: str) -> Group:
-        sample = self.samples.get(key, [])
+    def group(self, cause: Cause, at: datetime, query: str) -> Group:
+        key, sample = cause.key, self.samples.get(cause.key, [])
         explanation = (self.explained.get(sample[0].pk) if sample else None) or _explanation(key)
         mark = self.marks.get(key)
         return Group(
             key=key,
-            sums=sums,
-            state=_state(self.whole.get(key, sums), mark, at),
+            sums=cause.sums,
+            state=_state(cause, mark, at),
             mark=mark,
-            fresh_count=self.fresh_counts.get(key, 0),
+            fresh_count=cause.fresh_count,
             sample=sample,
             explanation=explanation,
             remedy=diagnosis.remedy_of_cause(key.error_class, key.error_code, explanation),
@@ -177,14 +138,10 @@ def _explanation(key: Key) -> Explanation:
     return EXPLANATIONS[ErrorClass(key.error_class)] if key.error_class else WITHOUT_REASON
 
 
-def _came_back(whole: Sums | None, mark: WhatsAppCauseMark) -> bool:
-    return whole is not None and whole.last_at > mark.handled_at
-
-
-def _state(whole: Sums, mark: WhatsAppCauseMark | None, at: datetime) -> State:
+def _state(cause: Cause, mark: WhatsAppCauseMark | None, at: datetime) -> State:
     if mark:
-        return State.CAME_BACK if _came_back(whole, mark) else State.HANDLED
-    return State.NEW if whole.first_at > at - STILL_NEW else State.ONGOING
+        return State.CAME_BACK if cause.last_at > mark.handled_at else State.HANDLED
+    return State.NEW if cause.first_at > at - STILL_NEW else State.ONGOING
 
 
 def _marks(keys: Collection[Key]) -> dict[Key, WhatsAppCauseMark]:
@@ -194,25 +151,10 @@ def _marks(keys: Collection[Key]) -> dict[Key, WhatsAppCauseMark]:
     return {key: mark for key, mark in marks.items() if key in keys}
 
 
-def _fresh_counts(failed: NotificationQuerySet, marks: Sequence[WhatsAppCauseMark]) -> dict[Key, int]:
-    """How many have failed since each of these marks was made."""
-    if not marks:
-        return {}
-    since = (_of_key(mark) & Q(failed_at__gt=mark.handled_at) for mark in marks)
-    rows: Any = failed.filter(reduce(operator.or_, since)).order_by().values(*KEY).annotate(count=Count("pk"))
-    return {_key(row): row["count"] for row in rows}
-
-
-def _of_key(of: Key | WhatsAppCauseMark) -> Q:
-    return Q(**{name: getattr(of, name) for name in KEY})
-
-
-def _samples(failed: NotificationQuerySet, keys: Collection[Key]) -> dict[Key, list[WhatsAppNotification]]:
-    """Some of the newest messages of each group, one for each person."""
-    # Some for each key, along an index: numbering all that failed takes seconds.
-    newest = [failed.filter(_of_key(key)).order_by("-failed_at").values("pk")[:SAMPLE] for key in keys]
+def _samples(causes: Collection[Cause]) -> dict[Key, list[WhatsAppNotification]]:
+    """Some of the newest messages of each cause, one for each person."""
     found: dict[Key, dict[str, WhatsAppNotification]] = defaultdict(dict)
-    rows = WhatsAppNotification.objects.filter(pk__in=newest[0].union(*newest[1:], all=True))
+    rows = WhatsAppNotification.objects.filter(pk__in=[code for cause in causes for code in cause.codes])
     for one in rows.select_related("user", "sender").order_by("-failed_at"):
         found[Key(one.source_app, one.error_class, one.error_code)].setdefault(one.phone_number, one)
     return {key: list(people.values())[:NAMED] for key, people in found.items()}
@@ -230,7 +172,7 @@ def mark(
 
     Raises NothingToMark, also when this office cannot see such messages.
     """
-    if not visible.to_retry().filter(_of_key(key)).exists():
+    if not visible.to_retry().filter(**key._asdict()).exists():
         raise NothingToMark
     WhatsAppCauseMark.objects.update_or_create(
         **key._asdict(), defaults={"handled_by": person, "handled_at": min(seen_at, at)}
@@ -241,7 +183,7 @@ def mark(
 @transaction.atomic
 def reopen(key: Key, person: User, scope: Scope, at: datetime) -> bool:
     """Take the mark away; False when there was none."""
-    deleted, _rows = WhatsAppCauseMark.objects.filter(_of_key(key)).delete()
+    deleted, _rows = WhatsAppCauseMark.objects.filter(**key._asdict()).delete()
     if deleted:
         audit.note(Action.CAUSE_HANDLED, person, scope, at, target=_words(key), detail=audit.REOPENED)
     return bool(deleted)

@@ -1,7 +1,6 @@
 """What an office should know when the day begins: who was not reached since the last working day."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,18 +12,21 @@ from whatsapp_monitoring_app.models.announcements import GAPS
 from whatsapp_monitoring_app.models.notification_queries import is_late, waits_for_template
 from whatsapp_monitoring_app.models.statuses import ON_THE_WAY
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.services import call_list, statistics
-from whatsapp_monitoring_app.services.call_list import Entry, Person
+from whatsapp_monitoring_app.services import call_list, call_queue, statistics
+from whatsapp_monitoring_app.services.call_list import Person
+from whatsapp_monitoring_app.services.call_queue import Queue
 
 MONDAY = 0
 # People and announcements that the page names; it links to the others.
 NAMED_AT_MOST = 5
+# Messages of each office that are looked at for whom to call; who oversees reads of every office.
+LOOKED_AT = 500
 
 
 @dataclass(frozen=True)
 class OfficeMorning:
-    """One office: how many people to call, messages that are late, messages on their way, and of these the ones
-    that wait for a template.
+    """One office: how many people to call (it may be AtLeast), messages that are late, messages on their way, and of
+    these the ones that wait for a template.
     """
 
     scope: Scope
@@ -70,24 +72,27 @@ def since(at: datetime) -> datetime:
 def of(scope: Scope, at: datetime) -> Morning:
     """What this office should know; of every office, for those who see them all."""
     begin = since(at)
-    to_call = call_list.entries(call_list.find(scope, call_list.Search(), at))
-    tried = call_list.tried_since(scope, statistics.start_of_day(at))
-    first = call_list.numbers(to_call, tried)[:NAMED_AT_MOST]
+    queues = _queues(scope, at)
+    first = call_queue.together(queues.values()).numbers[:NAMED_AT_MOST]
     return Morning(
-        begin, _by_office(scope, to_call, begin, at), call_list.people(scope, first, at), _gaps(scope, begin)
+        begin, _by_office(scope, queues, begin, at), call_list.people(scope, first, at), _gaps(scope, begin)
     )
 
 
-def _by_office(scope: Scope, to_call: Collection[Entry], begin: datetime, at: datetime) -> list[OfficeMorning]:
-    numbers: dict[str, set[str]] = defaultdict(set)
-    for entry in to_call:
-        numbers[entry.office].add(entry.phone_number)
-    under_way = _under_way(scope, begin, at)
+def _queues(scope: Scope, at: datetime) -> dict[Scope, Queue]:
+    """Who waits for a call of each office that is shown."""
+    tried = call_queue.tried_since(scope, statistics.start_of_day(at))
     shown = scopes.all_scopes().values() if scope.sees_every_office else [scope]
+    queues = call_queue.of_offices([one.office for one in shown], tried, at, LOOKED_AT)
+    return {one: queues[one.office] for one in shown}
+
+
+def _by_office(scope: Scope, queues: Mapping[Scope, Queue], begin: datetime, at: datetime) -> list[OfficeMorning]:
+    under_way = _under_way(scope, begin, at)
     return [
-        OfficeMorning(one, len(numbers[one.office]), *under_way.get(one.office, ()))
-        for one in shown
-        if one == scope or numbers[one.office] or one.office in under_way
+        OfficeMorning(one, queue.count, *under_way.get(one.office, ()))
+        for one, queue in queues.items()
+        if one == scope or queue.entries or one.office in under_way
     ]
 
 

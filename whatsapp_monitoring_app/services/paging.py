@@ -18,6 +18,10 @@ MICROSECOND = timedelta(microseconds=1)
 COUNTED_AT_MOST = 10_000
 
 
+class AtLeast(int):
+    """A count that may be too low, because not everything was looked at."""
+
+
 @dataclass(frozen=True)
 class Order:
     """How a list is ordered: newest first by `moment`, and by the key where two moments are the same."""

@@ -14,7 +14,7 @@ from whatsapp_monitoring_app.models import ErrorClass, Status, WhatsAppSavedView
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.scopes import Scope
 from whatsapp_monitoring_app.services import paging
-from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST
+from whatsapp_monitoring_app.services.call_queue import COUNTED_AT_MOST
 from whatsapp_monitoring_app.services.search import Filters
 
 BUILT_IN: Sequence[tuple[str | Promise, Filters]] = (

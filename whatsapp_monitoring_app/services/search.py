@@ -17,7 +17,6 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from accounts import phones
-from whatsapp_monitoring_app import scopes
 from whatsapp_monitoring_app.models import (
     ErrorClass,
     Status,
@@ -28,7 +27,7 @@ from whatsapp_monitoring_app.models import (
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet, is_tardy
 from whatsapp_monitoring_app.models.statuses import ON_THE_WAY, REACHED
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.services import morning, statistics
+from whatsapp_monitoring_app.services import morning, statistics, telephones
 
 # Words for several statuses at once.
 STATUS_GROUPS = {"waiting": tuple(ON_THE_WAY), "reached": tuple(REACHED)}
@@ -123,19 +122,25 @@ class Filters:
     @property
     def finds_few(self) -> bool:
         """Whether one of them is of few messages, to which an index leads: a person's, a parcel's, a number's."""
-        is_number = any(_is_whole_number(text) for text in (self.telephone, self.q) if text)
+        is_number = any(telephones.whole(text) for text in (self.telephone, self.q) if text)
         return is_number or bool(self.client or self.parcel or self.lot or self.named)
 
     @cached_property
     def named(self) -> list[uuid.UUID]:
         """The messages that the free text names by a number or an id: then it is not looked for among the words."""
-        return [] if not self.q or len(self.q) > LONGEST or _is_whole_number(self.q) else _keys_named(self.q)
+        return [] if not self.q or len(self.q) > LONGEST or telephones.whole(self.q) else _keys_named(self.q)
+
+    def begins_at(self, at: datetime) -> datetime | None:
+        """The moment before which nothing passes that was created then, if there is one."""
+        begins = [BEGINNINGS[self.period](at)] if self.period in BEGINNINGS else []
+        begins += [_midnight(self.since)] if _is_day(self.since) else []
+        return max(begins, default=None)
 
     def _understands(self, name: str, text: str) -> bool:
         if len(text) > LONGEST or (name in _CHECKS and not _CHECKS[name](text)):
             return False
         if name == "telephone" and self.hides_numbers:
-            return _is_whole_number(text)
+            return bool(telephones.whole(text))
         return name != "until" or not _is_day(self.since) or self.since <= text
 
     def apply(self, notifications: NotificationQuerySet, at: datetime) -> NotificationQuerySet:
@@ -201,7 +206,7 @@ def _with_text(found: NotificationQuerySet, text: str, at: datetime) -> Notifica
 
     A whole telephone number is looked for as such: reading every text takes seconds.
     """
-    if _is_whole_number(text):
+    if telephones.whole(text):
         return _with_telephone(found, text, at)
     matches = _has_words(text)
     for piece in phones.pieces(text):
@@ -211,7 +216,7 @@ def _with_text(found: NotificationQuerySet, text: str, at: datetime) -> Notifica
 
 def _with_text_or_whole_number(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
     """The same, without what only a part of a telephone would find."""
-    if _is_whole_number(text):
+    if telephones.whole(text):
         return _with_telephone(found, text, at)
     return found.filter(_has_words(text))
 
@@ -270,25 +275,12 @@ def _until(found: NotificationQuerySet, text: str, at: datetime) -> Notification
 
 def _with_telephone(found: NotificationQuerySet, text: str, at: datetime) -> NotificationQuerySet:
     """Those to this number, which is read by every office's plan; else those to whose number it belongs as a part."""
-    pieces = phones.pieces(text)
-    if whole := set(_whole_numbers(pieces)):
+    if whole := telephones.whole(text):
         return found.filter(phone_number__in=whole)
     matches = Q()
-    for piece in pieces:
+    for piece in phones.pieces(text):
         matches |= Q(phone_number__contains=piece)
     return found.filter(matches)
-
-
-def _is_whole_number(text: str) -> bool:
-    return any(_whole_numbers(phones.pieces(text)))
-
-
-def _whole_numbers(pieces: list[str]) -> Iterator[str]:
-    countries = {scope.country for scope in scopes.all_scopes().values()}
-    for piece in pieces:
-        for number, country in ((f"+{piece}", None), *((piece, country) for country in countries)):
-            with suppress(phones.InvalidTelephone):
-                yield phones.to_e164(number, country)
 
 
 def _named(prefix: str, text: str) -> str:

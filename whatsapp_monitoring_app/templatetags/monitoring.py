@@ -31,9 +31,10 @@ from whatsapp_monitoring_app.models.statuses import FINAL
 from whatsapp_monitoring_app.providers import content
 from whatsapp_monitoring_app.services import explanations, labels, paging, quiet_hours, rendering, search
 from whatsapp_monitoring_app.services.announcements import Reconciliation
-from whatsapp_monitoring_app.services.call_list import COUNTED_AT_MOST, AtLeast
+from whatsapp_monitoring_app.services.call_queue import COUNTED_AT_MOST
 from whatsapp_monitoring_app.services.causes import State
 from whatsapp_monitoring_app.services.explanations import EXPLANATIONS, WITHOUT_REASON, Explanation
+from whatsapp_monitoring_app.services.paging import AtLeast
 from whatsapp_monitoring_app.services.retry_reasons import Reason
 from whatsapp_monitoring_app.views.reveals import hidden_again_at
 
@@ -299,9 +300,9 @@ def bounded(count: int) -> str:
 
 @register.filter
 def counted(count: int) -> str:
-    """A count that ends somewhere, for a sentence: “7”, “9 812”, “10 000+”."""
+    """A count that ends somewhere, for a sentence: “7”, “9 812”, “10 000+”; “412+” for at least so many."""
     shown = number_format(min(count, paging.COUNTED_AT_MOST), decimal_pos=0, force_grouping=True)
-    return f"{shown}+" if count > paging.COUNTED_AT_MOST else shown
+    return f"{shown}+" if count > paging.COUNTED_AT_MOST or isinstance(count, AtLeast) else shown
 
 
 @register.filter

@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 
 from accounts import phones
 from whatsapp_monitoring_app.models import Action, WhatsAppAddressee
-from whatsapp_monitoring_app.services import audit, call_list, calls, statistics
+from whatsapp_monitoring_app.services import audit, call_list, call_queue, calls
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
-PEOPLE_PER_PAGE = 25
+PEOPLE_PER_PAGE = 10
 
 
 class CallForm(forms.Form):
@@ -45,16 +45,16 @@ class CallListView(ScopedMixin):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
-        search = call_list.Search(request.GET.get("kind", ""), self.searched_text())
-        found = call_list.entries(call_list.find(self.office, search, now))
-        tried = call_list.tried_since(self.office, statistics.start_of_day(now))
-        page = Paginator(call_list.numbers(found, tried), PEOPLE_PER_PAGE).get_page(request.GET.get("page"))
+        search = call_queue.Search(request.GET.get("kind", ""), self.searched_text())
+        queue = call_queue.of(self.office, search, now)
+        page = Paginator(queue.numbers, PEOPLE_PER_PAGE).get_page(request.GET.get("page"))
         people = call_list.people(self.office, list(page.object_list), now, self.user_relations)
         context = self.get_context_data(
             title=_("To call"),
             page=page,
+            is_cut=queue.is_cut,
             people=[(person, uuid.uuid4()) for person in people],
-            kinds=call_list.Kind.choices,
+            kinds=call_queue.Kind.choices,
             kind=search.kind,
             q=search.text,
             link_templates=[f"{self.office.app}/_call_links.html", "whatsapp_monitoring_app/_call_links.html"],

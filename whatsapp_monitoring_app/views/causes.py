@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from whatsapp_monitoring_app.models import ErrorClass
-from whatsapp_monitoring_app.services import causes
-from whatsapp_monitoring_app.services.causes import Key, State
+from whatsapp_monitoring_app.services import causes, depth
+from whatsapp_monitoring_app.services.cause_counts import SHOWN_AT_MOST, Key
+from whatsapp_monitoring_app.services.causes import State
 from whatsapp_monitoring_app.services.search import Filters
 from whatsapp_monitoring_app.views.scoped import ScopedMixin, safe_next
 
@@ -37,17 +38,19 @@ class CausesView(ScopedMixin):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         now, filters = timezone.now(), Filters.read(request.GET).within(self.office)
-        found = causes.groups(self.notifications(), self.office, filters, now)
+        look = causes.look(self.notifications(), self.office, filters, now)
         of_the_cause = filters.without("status", "error_class", "error_code", "source_app")
         context = self.get_context_data(
             title=_("Failures by cause"),
-            groups=[group for group in found if group.state != State.HANDLED],
-            handled=[group for group in found if group.state == State.HANDLED],
+            groups=[group for group in look.groups if group.state != State.HANDLED],
+            handled=[group for group in look.groups if group.state == State.HANDLED],
             filters=filters,
             is_partial=of_the_cause.is_filtering,
             query=filters.without("status").write(),
             now=now,
-            shown_at_most=causes.SHOWN_AT_MOST if len(found) == causes.SHOWN_AT_MOST else None,
+            end=look.end,
+            looked_through=depth.LOOKED_THROUGH,
+            shown_at_most=SHOWN_AT_MOST if len(look.groups) == SHOWN_AT_MOST else None,
         )
         return self.render_to_response(context)
 

@@ -20,7 +20,7 @@ from accounts.models import User
 from whatsapp_monitoring_app.models import WhatsAppNotification
 from whatsapp_monitoring_app.models.notification_queries import NotificationQuerySet
 from whatsapp_monitoring_app.scopes import Scope
-from whatsapp_monitoring_app.services import call_list, changes
+from whatsapp_monitoring_app.services import call_queue, changes
 from whatsapp_monitoring_app.services.search import Filters
 
 
@@ -122,7 +122,7 @@ class ScopedMixin(TemplateResponseMixin, ContextMixin, View):
 
     def call_count(self) -> int:
         """How many people wait for a call. The menu asks when it is shown, which pieces of a page are not."""
-        return call_list.count(self.office, timezone.now())
+        return call_queue.count(self.office, timezone.now())
 
     def newer_bar(self) -> NewerBar:
         """What the bar about newer messages needs. Only the pages that show it ask."""
