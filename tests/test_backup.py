@@ -20,7 +20,8 @@ from whatsapp_monitoring_app.models import Status, WhatsAppNotification
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ELSEWHERE = "restored_elsewhere"
+# Of this process: others test beside it, on the same server.
+ELSEWHERE = f"restored_elsewhere_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 NAME = "2026-01-02T030405Z"
 
 
