@@ -88,17 +88,18 @@ def _deliver_together(group: Sequence[_Ticket]) -> None:
     def tell(notification: WhatsAppNotification) -> None:
         tickets[notification.pk].pop().set_result(notification)
 
+    error: Exception | None = None
     try:
         if len(group) > 1:
             delivery.deliver_all(list(tickets), ahead=AHEAD, tell=tell)
-    except Exception as error:
+    except Exception as what:
         logger.exception("A group of %s messages did not come to a good end", len(group))
+        error = what
+    finally:  # whatever happens: their threads wait for it
         _settle_the_others(group, error)
-    else:
-        _settle_the_others(group)
 
 
-def _settle_the_others(group: Sequence[_Ticket], error: Exception | None = None) -> None:
+def _settle_the_others(group: Sequence[_Ticket], error: Exception | None) -> None:
     for ticket in group:
         if ticket.done():
             continue
