@@ -1,6 +1,6 @@
 """Bulk messages and the people who get them: what the tests of bulk messages share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ def unreachable(make_user: Callable[..., User], number: str = "+999") -> User:
     return user
 
 
-def bulk_for(users: list[User], **fields: Any) -> WhatsAppBulk:
+def bulk_for(users: Iterable[User], **fields: Any) -> WhatsAppBulk:
     given = {"message_content": TEXT, "source_app": "agent_mali", "priority": 5, **fields}
     return bulks.create(Draft(**given), users, NOW)
 

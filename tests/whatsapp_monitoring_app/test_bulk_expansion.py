@@ -300,6 +300,15 @@ def test_the_notifications_of_a_bulk_message_are_found_from_it(make_user: Callab
 
 
 @pytest.mark.usefixtures("by_twos")
+def test_people_who_are_given_as_a_query_are_not_read_when_they_are_noted(make_user: Callable[..., User]):
+    users = people(make_user, 3)
+    with CaptureQueriesContext(connection) as asked:
+        bulk = bulk_for(User.objects.order_by("-pk"))
+
+    assert bulk.user_ids == [user.pk for user in reversed(users)]
+    assert not any("telephone" in query["sql"] for query in asked)
+
+
 def test_people_are_read_a_chunk_at_a_time(make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch):
     sizes, post_all = [], outbox.post_all
 

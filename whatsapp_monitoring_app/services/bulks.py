@@ -44,7 +44,7 @@ def create(draft: Draft, users: Iterable[User], at: datetime, created_by: User |
     """Write the bulk message in the caller's transaction. Raises what outbox.post raises, and then writes nothing."""
     drafts.check(draft)
     sayings.check(draft)
-    user_ids = list(dict.fromkeys(user.pk for user in users))
+    user_ids = list(dict.fromkeys(_keys(users)))
     return WhatsAppBulk.objects.create(
         source_app=draft.source_app,
         message_content=draft.message_content,
@@ -57,6 +57,12 @@ def create(draft: Draft, users: Iterable[User], at: datetime, created_by: User |
         created_by=created_by,
         created_at=at,
     )
+
+
+def _keys(users: Iterable[User]) -> Iterable[int]:
+    if isinstance(users, QuerySet):
+        return users.values_list("pk", flat=True)  # a hundred thousand accounts need not be in memory for that
+    return (user.pk for user in users)
 
 
 def unheld(at: datetime) -> QuerySet[WhatsAppBulk]:
