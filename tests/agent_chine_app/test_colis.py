@@ -193,7 +193,7 @@ def test_the_same_form_posted_twice_keeps_one_photo(client: Client, log_in: Call
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(b"\xff\xd8\xff" * 7_000_000, "20,0"), (b"%PDF", "JPEG")], ids=["20 megabytes", "a document"]
+    ("content", "says"), [(b"\xff\xd8\xff" * 3_000_000, "8,6"), (b"%PDF", "JPEG")], ids=["9 megabytes", "a document"]
 )
 def test_a_bad_photo_is_refused_in_a_sentence_and_what_was_typed_is_kept(
     content: bytes, says: str, client: Client, log_in: Callable[..., Browser], media: Path

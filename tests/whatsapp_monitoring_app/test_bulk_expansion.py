@@ -299,7 +299,6 @@ def test_the_notifications_of_a_bulk_message_are_found_from_it(make_user: Callab
     assert WhatsAppNotification.objects.filter(bulk=None).count() == 0
 
 
-@pytest.mark.usefixtures("by_twos")
 def test_people_who_are_given_as_a_query_are_not_read_when_they_are_noted(make_user: Callable[..., User]):
     users = people(make_user, 3)
     with CaptureQueriesContext(connection) as asked:
@@ -309,6 +308,7 @@ def test_people_who_are_given_as_a_query_are_not_read_when_they_are_noted(make_u
     assert not any("telephone" in query["sql"] for query in asked)
 
 
+@pytest.mark.usefixtures("by_twos")
 def test_people_are_read_a_chunk_at_a_time(make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch):
     sizes, post_all = [], outbox.post_all
 
