@@ -21,7 +21,8 @@ from whatsapp_monitoring_app.models import Status, WhatsAppNotification
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # Of this process: others test beside it, on the same server.
-ELSEWHERE = f"restored_elsewhere_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+_PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+ELSEWHERE, OWNER = f"restored_elsewhere_{_PROCESS}", f"restored_owner_{_PROCESS}"
 NAME = "2026-01-02T030405Z"
 
 
@@ -129,12 +130,12 @@ def test_a_backup_brings_back_every_row_and_what_the_database_does_by_itself(var
 def owner(variables: dict[str, str], _elsewhere: None) -> Iterator[str]:
     """A role that may do nothing but what belongs to it, as the site's is on a machine without containers."""
     with psycopg.connect(server(variables, "postgres"), autocommit=True) as maintenance:
-        maintenance.execute("DROP ROLE IF EXISTS restored_owner")
-        maintenance.execute("CREATE ROLE restored_owner LOGIN")
-    yield "restored_owner"
+        maintenance.execute(f"DROP ROLE IF EXISTS {OWNER}")
+        maintenance.execute(f"CREATE ROLE {OWNER} LOGIN")
+    yield OWNER
     with psycopg.connect(server(variables, "postgres"), autocommit=True) as maintenance:
         maintenance.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(ELSEWHERE)))
-        maintenance.execute("DROP ROLE restored_owner")
+        maintenance.execute(f"DROP ROLE {OWNER}")
 
 
 def test_everything_belongs_to_whom_it_should(variables: dict[str, str], owner: str):

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,7 +47,7 @@ def queues_of(service: Service) -> list[str]:
 
 @pytest.mark.parametrize("path", [COMPOSE, SEVERAL], ids=lambda path: path.name)
 def test_the_files_are_what_the_compose_specification_says(path: Any):
-    command = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 

@@ -84,7 +84,9 @@ def a_collector() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 def fail(**variables: str) -> "subprocess.CompletedProcess[str]":
     database = {"DATABASE_URL": f"postgres://somebody:s3cr3t-pass@127.0.0.1:{closed_port()}/nowhere"}
-    given = {**REQUIRED, **database, "EMAIL_URL": EMAIL_URL, "DJANGO_DEBUG": "0", **variables}
+    # The request comes from the proxy, which says that it was made by https.
+    proxy = {"TRUSTED_PROXIES": "203.0.113.9"}
+    given = {**REQUIRED, **database, **proxy, "EMAIL_URL": EMAIL_URL, "DJANGO_DEBUG": "0", **variables}
     return subprocess.run(
         [sys.executable, "-c", FAILING],
         cwd=ROOT,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.db.models import Q
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from accounts.models import User
@@ -18,7 +19,14 @@ from tests.e2e.conftest import DESKTOP, PHONE, new_page
 from tests.stack import ROOT, Stack
 from tests.waiting import eventually
 from ts_air_cargo import demo
-from whatsapp_monitoring_app.models import Status, WhatsAppNotification, WhatsAppSender, WhatsAppTemplate
+from whatsapp_monitoring_app.models import (
+    Status,
+    WhatsAppBulk,
+    WhatsAppNotification,
+    WhatsAppSender,
+    WhatsAppTemplate,
+)
+from whatsapp_monitoring_app.tasks import send_bulk_whatsapp_async
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -35,6 +43,7 @@ MONITORING = {
     "list-misread": "whatsapp/monitoring/list/?status=bogus&since=hier",
     "view-new": "whatsapp/monitoring/views/new/?status=failed",
     "announcements": "whatsapp/announcements/",
+    "bulks": "whatsapp/bulks/",
     "causes": "whatsapp/monitoring/causes/",
     "retry": "whatsapp/monitoring/retry/",
     "retries": "whatsapp/monitoring/retries/",
@@ -137,6 +146,7 @@ def test_every_screen_fits_and_complains_of_nothing(
     size: ViewportSize, stack: Stack, live_server: Any, chromium: Browser, complaints: list[str]
 ):
     demo.load()
+    owe_a_bulk()
     eventually(lambda: not _unsettled(), "the demo's messages are read or have failed")
     findings: list[str] = []
     for language in (FRENCH, CHINESE):
@@ -180,6 +190,8 @@ def screens_of(role: str) -> dict[str, str]:
         screens |= pages_of_one_colis(role)
     if role == "agent_chine":
         screens |= pages_of_one_client()
+    if role != "agent_chine":
+        screens |= pages_of_one_bulk()
     if role.startswith("admin"):
         screens |= {**pages_of_one_sender(), **pages_of_one_template()}
     return screens
@@ -187,6 +199,18 @@ def screens_of(role: str) -> dict[str, str]:
 
 def pages_of_messages(role: str) -> dict[str, str]:
     return {status: f"whatsapp/monitoring/{_one(role, status)}/" for status in (Status.READ, Status.FAILED)}
+
+
+def owe_a_bulk() -> None:
+    """A bulk message of Mali: to the demo's clients, and to somebody who has no number any more."""
+    unreachable = User.objects.create_user("+22370009999", first_name="Nobody", role="client")
+    User.objects.filter(pk=unreachable.pk).update(telephone="+999")
+    people = User.objects.filter(telephone__in=[*(client[0] for client in demo.CLIENTS), "+999"])
+    send_bulk_whatsapp_async(people, "Nos bureaux sont fermés samedi.", "agent_mali", title="Fermeture")
+
+
+def pages_of_one_bulk() -> dict[str, str]:
+    return {"bulk": f"whatsapp/bulks/{WhatsAppBulk.objects.get().pk}/"}
 
 
 def pages_of_one_colis(role: str) -> dict[str, str]:
@@ -229,9 +253,9 @@ def _arrived() -> Colis:
 
 
 def _unsettled() -> bool:
-    return WhatsAppNotification.objects.filter(
-        idempotency_key__contains="_", sent_at__isnull=True, failed_at=None
-    ).exists()
+    waiting = WhatsAppNotification.objects.filter(sent_at=None, failed_at=None)
+    owed_now = waiting.filter(Q(idempotency_key__contains="_") | Q(bulk__isnull=False))
+    return WhatsAppBulk.objects.filter(finished_at=None).exists() or owed_now.exists()
 
 
 def _one(role: str, status: Status) -> str:
