@@ -4,7 +4,7 @@ with what. A bell that is lost is rung again by recovery.
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from whatsapp_monitoring_app.models import WhatsAppNotification
-from whatsapp_monitoring_app.services import bulks, delivery, pacing, recovery
+from whatsapp_monitoring_app.services import bulks, cancellation, delivery, pacing, recovery
+from whatsapp_monitoring_app.services.recovery import NORMAL
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ TOGETHER = 100
 # Waits longer than this are left to the periodic sweep: a countdown longer than the broker's visibility time-out
 # would be delivered again and again. A message with a slot in the pace is not: the sweep could come too late for it.
 LONGEST_COUNTDOWN = pacing.HORIZON
+# Longer than any transaction of ours.
+SKIPPED_AGAIN_SECONDS = 1
 
 # A queue, and whether its messages wait for slots.
 _Kind = tuple[str, bool]
@@ -130,6 +133,19 @@ def ring_again(tried: Iterable[WhatsAppNotification]) -> None:
         moments = [each.next_attempt_at for each in group if each.next_attempt_at]
         wait = (moments[0] if has_slot else moments[-1]) - now
         _ring_together([str(each.pk) for each in group], queue, countdown=max(wait.total_seconds(), 0))
+
+
+def ring_for_skipped(codes: Collection[str], queue: str) -> None:
+    """Ring again in a moment for those of these that are due all the same: they were locked when they were claimed.
+
+    Whoever looks for what is to be rung for locks, for some milliseconds, also what another one has just rung for.
+    """
+    if not codes:
+        return
+    due = cancellation.still_wanted().due(timezone.now()).filter(pk__in=codes)
+    skipped = [str(code) for code in due.values_list("pk", flat=True)]
+    if skipped:
+        _ring_together(skipped, queue or queue_for(NORMAL), countdown=SKIPPED_AGAIN_SECONDS)
 
 
 def _in_groups(notifications: Iterable[WhatsAppNotification]) -> Iterator[tuple[_Kind, list[WhatsAppNotification]]]:

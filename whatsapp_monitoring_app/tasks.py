@@ -7,7 +7,7 @@ time.
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -50,8 +50,10 @@ _retries_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONC
 # A due task that finds no thread waits unacknowledged inside the worker, which then takes nothing from any queue,
 # however urgent: what is not urgent never fills the threads.
 _unhurried_at_once = threading.BoundedSemaphore(max(1, settings.CELERY_WORKER_CONCURRENCY * 3 // 4))
-# Each is a hundred messages: more at once would only wait for room in the exchange, and for each other's threads.
-_groups_at_once = threading.BoundedSemaphore(max(1, min(6, settings.CELERY_WORKER_CONCURRENCY * 3 // 4)))
+# Each is a hundred messages: more under way would only wait for room in the exchange, and for each other's threads. As
+# many again stand in line, so that no place stays empty while a bell is on its way.
+_groups_under_way = threading.BoundedSemaphore(6)
+_groups_at_once = threading.BoundedSemaphore(max(1, min(12, settings.CELERY_WORKER_CONCURRENCY * 3 // 4)))
 # A workbook keeps a processor busy for minutes: one at a time leaves the threads to those who wait for answers.
 _export_at_once = threading.BoundedSemaphore(1)
 # Each takes hundreds of payloads: a flood of receipts leaves most threads to those who wait for their message.
@@ -188,8 +190,10 @@ def send_whatsapp_notifications_together(self: Any, codes: list[str]) -> str | i
     with _place_in(queue, _groups_at_once) as is_free:
         if not is_free:
             return _later(codes)
-        tried = delivery.deliver_all([uuid.UUID(code) for code in codes])
+        with _groups_under_way if queue in _PLACES else nullcontext():
+            tried = delivery.deliver_all([uuid.UUID(code) for code in codes])
     bells.ring_again(tried)
+    bells.ring_for_skipped(set(codes) - {str(each.pk) for each in tried}, queue)
     waiting = sum(each.status in WAITING for each in tried)
     _ring_the_next(queue, count=len(codes), has_left=2 * waiting <= len(tried))
     return len(tried)

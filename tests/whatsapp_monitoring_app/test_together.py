@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from tests.stack import Stack, forget_pace
@@ -39,7 +41,7 @@ from whatsapp_monitoring_app.providers.base import HttpAnswer, HttpRequest
 from whatsapp_monitoring_app.providers.exchange import Carried
 from whatsapp_monitoring_app.providers.transport import NoAnswer
 from whatsapp_monitoring_app.services import delivery, inbound, pacing
-from whatsapp_monitoring_app.tasks import send_bulk_whatsapp_async
+from whatsapp_monitoring_app.tasks import send_bulk_whatsapp_async, send_whatsapp_notifications_together
 
 pytestmark = pytest.mark.django_db
 
@@ -421,3 +423,20 @@ def test_a_bulk_message_goes_out_once_to_each(stack: Stack):
     )
     assert sorted(message["to"] for message in stack.messages()) == sorted(person.telephone for person in people)
     assert WhatsAppAttempt.objects.count() == 120
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_locked_when_its_group_was_claimed_leaves_a_moment_later(stack: Stack):
+    at_full_speed()
+    now = timezone.now()
+    locked, *others = codes = [post(now, phone_number=person(n), message_type="payment").pk for n in range(3)]
+    with transaction.atomic():
+        list(WhatsAppNotification.objects.filter(pk=locked).select_for_update())
+        send_whatsapp_notifications_together.delay([str(code) for code in codes])
+        eventually(lambda: has_left(*others), "the others have left")
+        assert not has_left(locked)
+    eventually(lambda: has_left(locked), "it has left too")
+
+
+def has_left(*codes: UUID) -> bool:
+    return not WhatsAppNotification.objects.filter(pk__in=codes, status=Status.PENDING).exists()

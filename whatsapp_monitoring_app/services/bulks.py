@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 1000  # people per transaction
 # So many at least are rung for as soon as they are written, and as many as the senders can send before the next sweep,
-# which rings for the others.
-RUNG_AT_ONCE = 2000
+# which rings for the others. More would find no place in the workers; each that ends rings for the next.
+RUNG_AT_ONCE, RUNG_AT_MOST = 2000, 5000
 UNTIL_THE_SWEEP = timedelta(minutes=1)
 # How long a run may hold a bulk message between two chunks: far longer than a chunk takes.
 LEASE = timedelta(minutes=3)
@@ -98,7 +98,7 @@ def _claim(code: uuid.UUID, at: datetime) -> WhatsAppBulk | None:
 
 def _chunk_by_chunk(bulk: WhatsAppBulk, now: Clock) -> Iterator[list[WhatsAppNotification]]:
     """The new notifications of each chunk, after its commit."""
-    to_ring_count = max(RUNG_AT_ONCE, pacing.most_within(UNTIL_THE_SWEEP))
+    to_ring_count = min(max(RUNG_AT_ONCE, pacing.most_within(UNTIL_THE_SWEEP)), RUNG_AT_MOST)
     luck = _Luck()
     try:
         for start in range(0, len(bulk.user_ids), CHUNK):
