@@ -29,11 +29,12 @@ logger = logging.getLogger(__name__)
 # Seconds of one run: less than CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT, so that a worker that is told to stop waits.
 RUN = 20
 # Seconds that a batch is to take at most: for so long, a processor or a row is perhaps not there for a sender.
-BATCH_SECONDS = 0.05
+BATCH_SECONDS = 0.02
 # In a smaller one the statements themselves are most of the work: a busy machine makes any batch slow.
 SMALLEST_BATCH, LARGEST_BATCH = 100, 2_000
-# Times what a batch has taken: so the deletion has half a processor at most, and PostgreSQL writes down what was done.
-REST = 1.0
+# Times what a batch has taken: so the deletion has a fifth of a processor at most, and PostgreSQL finds the time to
+# write down what was done.
+REST = 4.0
 LOCK = "hashtextextended('whatsapp cleanup', 0)"
 
 
