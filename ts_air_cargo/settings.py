@@ -143,6 +143,7 @@ DATABASE_URL = in_development("DATABASE_URL", None) or embedded.database_url()
 REDIS_URL = in_development("REDIS_URL", None) or embedded.redis_url()
 
 _DATABASE = env.db_url_config(DATABASE_URL)
+_OPTIONS = _DATABASE.get("OPTIONS", {})
 DATABASES = {
     "default": {
         **_DATABASE,
@@ -150,10 +151,10 @@ DATABASES = {
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            **_DATABASE.get("OPTIONS", {}),
+            **_OPTIONS,
             # What models/prepared.py asks is prepared when it is first asked, and planned once, whatever the values.
             "prepare_threshold": 0,
-            "options": "-c plan_cache_mode=force_generic_plan",
+            "options": f"{_OPTIONS.get('options', '')} -c plan_cache_mode=force_generic_plan".lstrip(),
         },
     },
 }

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from tests.whatsapp_monitoring_app.scripts import NEEDS, NOW, at_once, post, post_in, snapshot
 from whatsapp_monitoring_app.models import Outcome, Status, Trigger, WhatsAppAttempt, WhatsAppNotification
@@ -200,3 +201,16 @@ def test_a_claim_needs_the_right_moment():
     assert claimed.first_attempt_at == NOW + timedelta(hours=1)
     assert claimed.claimed_until
     assert claimed.claimed_until > NOW + timedelta(hours=1)
+
+
+@pytest.mark.django_db
+def test_a_claim_looks_for_its_rows_by_their_keys_whatever_the_planner_believes():
+    claim = WhatsAppNotification.objects.all()._claim
+    values = claim.with_values(keys=[post().pk], at=NOW, soon=NOW, until=NOW, claim_id=uuid4())
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {claim.sql}", values)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    # Not through all that waits, though these tables are so new that nothing is known of them.
+    assert "notification_due" not in plan
+    assert "_pkey" in plan

@@ -23,6 +23,13 @@ class Statement:
         ]
 
 
+def marked(sql: str, parameters: Sequence[Any], marks: Mapping[str, Any]) -> Statement:
+    """The statement whose parameters that equal a mark are given later, by its name. Every mark must be in it."""
+    names = {place: name for place, each in enumerate(parameters) for name, mark in marks.items() if each == mark}
+    assert set(names.values()) == set(marks), "a mark got lost on the way"
+    return Statement(sql, parameters, names)
+
+
 def select(rows: models.QuerySet[Any]) -> Statement:
     """The SELECT of all columns of these rows."""
     sql, parameters = rows.query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
@@ -53,7 +60,5 @@ def update_picked(
         WHERE held.{key} = {table}.{key} AND ({condition})
         RETURNING {columns}
     """  # noqa: S608 - Django's words, and our own names
-    names = {0: "keys"}
-    names |= {place: name for place, each in enumerate(parameters, 1) for name, mark in marks.items() if each == mark}
-    assert set(names.values()) == {"keys", *marks}, "a mark got lost on the way"
-    return Statement(sql, [None, *parameters], names)
+    keys = object()
+    return marked(sql, [keys, *parameters], {"keys": keys, **marks})

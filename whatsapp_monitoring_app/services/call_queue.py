@@ -22,6 +22,7 @@ from whatsapp_monitoring_app.models import (
     WhatsAppCall,
     WhatsAppNotification,
     WhatsAppWrongNumber,
+    compiled,
 )
 from whatsapp_monitoring_app.models.announcements import AddresseeQuerySet
 from whatsapp_monitoring_app.models.compiled import Statement
@@ -197,19 +198,15 @@ def _question(search: Search, at: datetime) -> _Question:
 # Every page asks these two, and Django takes longer to write them than the database to answer.
 @cache
 def _every_message(is_of_one_office: bool) -> Statement:
-    search = Search(office=SOME_OFFICE if is_of_one_office else "")
-    return _statement(_written_messages(_messages(search, EARLY), ANYTHING))
+    office = {"office": SOME_OFFICE} if is_of_one_office else {}
+    written = _written_messages(_messages(Search(**office), EARLY), ANYTHING)
+    return compiled.marked(*written, {"at": EARLY, **office})
 
 
 @cache
 def _everybody_untold(is_of_one_office: bool) -> Statement:
-    return _statement(_written_untold(_untold(Search(office=SOME_OFFICE if is_of_one_office else ""))))
-
-
-def _statement(written: Written) -> Statement:
-    sql, parameters = written
-    names: dict[Any, str] = {EARLY: "at", SOME_OFFICE: "office"}
-    return Statement(sql, parameters, {place: names[each] for place, each in enumerate(parameters) if each in names})
+    office = {"office": SOME_OFFICE} if is_of_one_office else {}
+    return compiled.marked(*_written_untold(_untold(Search(**office))), office)
 
 
 def _messages(search: Search, at: datetime) -> NotificationQuerySet:
